@@ -1,0 +1,10 @@
+from ._errors import BrokenProcessPool as BrokenProcessPool
+from ._errors import JobTimeout as JobTimeout
+from ._errors import MemoryLimit as MemoryLimit
+from ._errors import RemoteError as RemoteError
+from ._errors import WorkerCrashed as WorkerCrashed
+from ._executor import ProcessPoolExecutor as ProcessPoolExecutor
+from ._future import Future as Future
+
+__version__: str
+__all__: list[str]

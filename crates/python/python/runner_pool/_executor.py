@@ -1,0 +1,367 @@
+"""The executor."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from . import _native, _pickling
+from ._errors import BrokenProcessPool
+from ._future import Future, deliveries
+
+T = TypeVar("T")
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+_MAX_CACHED_FUNCTIONS = 1000
+
+
+class _Calls(concurrent.futures.Executor):
+    """Submits calls with some options: an executor, or a view of one."""
+
+    _options: _native.Options
+
+    @property
+    def _executor(self) -> ProcessPoolExecutor:
+        raise NotImplementedError
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        executor = self._executor
+        executor._check_open()
+        future: Future[T] = Future()
+        keywords: dict[str, Any] | None = kwargs or None
+        try:
+            function = executor._functions.find(fn)
+        except Exception as error:
+            future.set_exception(error)
+            return future
+        if function is None:
+            args, keywords = (fn, args, kwargs), None
+        future._job = executor._pool.submit(future, function, args, keywords, self._options)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Calls ``fn`` with the items of the iterables, and returns an iterator of the results, in order.
+
+        ``timeout`` is the time in seconds for all results together. ``chunksize`` is the number of calls that
+        are sent to a worker together; by default it is chosen from how long calls take. With ``buffersize``, at
+        most that many calls are submitted before their results are taken; by default, all are at once.
+        """
+        if chunksize is not None and chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        executor = self._executor
+        executor._check_open()
+        function, is_temporary = executor._functions.find_for_map(fn)
+        return executor._pool.map(
+            function,
+            zip(*iterables),
+            self._options,
+            is_temporary=is_temporary,
+            chunksize=chunksize or 1,
+            ahead=buffersize,
+            timeout=timeout,
+        )
+
+
+class ProcessPoolExecutor(_Calls):
+    """Runs calls on worker processes.
+
+    Each argument but these is that of :class:`concurrent.futures.ProcessPoolExecutor`:
+
+    - ``timeout``: the time in seconds that a call may run. Then its worker is killed, and the call fails with
+      :class:`JobTimeout`.
+    - ``max_memory``: the resident size of a worker, in bytes or as a string such as ``"1.5G"``, above which it
+      is killed, and the call fails with :class:`MemoryLimit`.
+    - ``retries``: how often a call is repeated after its worker crashed.
+    - ``on_crash``: what happens when a worker crashes. ``"heal"``: the call fails with
+      :class:`WorkerCrashed`, and the worker is replaced. ``"break"``: all calls fail, as those of Python's
+      own executor do.
+
+    ``mp_context`` is ignored, with a warning unless it is that of ``spawn``: workers are fresh interpreters.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: Any = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        timeout: float | None = None,
+        max_memory: int | str | None = None,
+        retries: int = 0,
+        on_crash: str = "heal",
+    ) -> None:
+        workers = _worker_count(max_workers)
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        if max_tasks_per_child is not None:
+            if not isinstance(max_tasks_per_child, int):
+                raise TypeError("max_tasks_per_child must be an integer")
+            if max_tasks_per_child <= 0:
+                raise ValueError("max_tasks_per_child must be >= 1")
+        if on_crash not in ("heal", "break"):
+            raise ValueError('on_crash must be "heal" or "break"')
+        _check_context(mp_context)
+        self._max_workers = workers
+        self._options = _native.Options()
+        self._is_closed = False
+        self._pool = _native.Pool(
+            deliveries().native,
+            workers,
+            _command(),
+            _environment(workers),
+            _settings(initializer, initargs),
+            timeout=timeout,
+            max_memory=parse_size(max_memory),
+            retries=retries,
+            max_tasks_per_child=max_tasks_per_child,
+            break_on_crash=on_crash == "break",
+        )
+        self._functions = _Functions(self._pool)
+        _pools.add(self)
+
+    @property
+    def _executor(self) -> ProcessPoolExecutor:
+        return self
+
+    def options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | None = None,
+        max_memory: int | str | None = None,
+    ) -> OptionsView:
+        """Returns a view of this executor, whose calls have these options instead of those of the executor."""
+        return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory)))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._is_closed = True
+        if cancel_futures:
+            self._pool.cancel_waiting()
+        self._pool.close()
+        if wait:
+            self._pool.join()
+            deliveries().flush()
+            _pools.forget(self._pool)
+
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool | None:
+        if exc_type is not None and issubclass(exc_type, KeyboardInterrupt):
+            # The user wants the program to end, and not its calls to.
+            self.kill_workers()
+        self.shutdown(wait=True)
+        return None
+
+    def terminate_workers(self) -> None:
+        """Cancels all calls, and ends the workers with SIGTERM, and with SIGKILL if they do not end."""
+        self._is_closed = True
+        self._pool.terminate_workers()
+
+    def kill_workers(self) -> None:
+        """Cancels all calls, and ends the workers with SIGKILL."""
+        self._is_closed = True
+        self._pool.kill_workers()
+
+    def stats(self) -> dict[str, Any]:
+        """Returns numbers of calls by their state, and what each worker has done. Times are in seconds."""
+        return self._pool.stats()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            broken = self._pool.broken()
+            if broken is not None:
+                raise BrokenProcessPool(broken)
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if _pools.is_at_exit:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+
+class OptionsView(_Calls):
+    """An executor whose calls have options of their own. Made by :meth:`ProcessPoolExecutor.options`."""
+
+    def __init__(self, executor: ProcessPoolExecutor, options: _native.Options) -> None:
+        self._viewed = executor
+        self._options = options
+
+    @property
+    def _executor(self) -> ProcessPoolExecutor:
+        return self._viewed
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._viewed.shutdown(wait, cancel_futures=cancel_futures)
+
+
+class _Functions:
+    """The functions that a pool has been given."""
+
+    def __init__(self, pool: _native.Pool) -> None:
+        self._pool = pool
+        # By the address of the function, which is kept alive: the function, its pickle, and its place.
+        self._known: dict[int, tuple[object, bytes, _native.Function]] = {}
+
+    def find(self, fn: Any) -> _native.Function | None:
+        """Returns the place of a function; None if it is to be pickled with each call."""
+        known = self._known.get(id(fn))
+        if known is not None:
+            return known[2]
+        return self._add(fn, _pickling.dump_whole(fn)) if _is_plain(fn) else None
+
+    def find_for_map(self, fn: Any) -> tuple[_native.Function, bool]:
+        """Returns the place of a function as it is now, and whether it is for this map only."""
+        pickled = _pickling.dump_whole(fn)
+        if not _is_plain(fn):
+            return self._pool.add_function(pickled), True
+        known = self._known.get(id(fn))
+        # The pickle of a function may contain values of variables, which may have changed.
+        return (known[2] if known is not None and known[1] == pickled else self._add(fn, pickled)), False
+
+    def _add(self, fn: Any, pickled: bytes) -> _native.Function:
+        place = self._pool.add_function(pickled)
+        if len(self._known) >= _MAX_CACHED_FUNCTIONS:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[id(fn)] = (fn, pickled, place)
+        return place
+
+
+def _is_plain(fn: Any) -> bool:
+    """Returns whether a function has no state of its own but its definition."""
+    if isinstance(fn, types.BuiltinFunctionType):
+        return fn.__self__ is None or isinstance(fn.__self__, types.ModuleType)
+    return isinstance(fn, (types.FunctionType, type))
+
+
+class _Pools:
+    """The pools of this process that may have calls."""
+
+    def __init__(self) -> None:
+        self.is_at_exit = False
+        self._open: dict[int, _native.Pool] = {}
+
+    def add(self, executor: ProcessPoolExecutor) -> None:
+        # Those whose executors were dropped, and whose calls have ended since.
+        for pool in [pool for pool in list(self._open.values()) if pool.has_ended()]:
+            self.forget(pool)
+        self._open[id(executor._pool)] = executor._pool
+        weakref.finalize(executor, _close, executor._pool).atexit = False
+
+    def forget(self, pool: _native.Pool) -> None:
+        self._open.pop(id(pool), None)
+
+    def end(self) -> None:
+        """Waits for all calls, as Python's own executors do when the interpreter exits; after a Ctrl-C, kills
+        them."""
+        self.is_at_exit = True
+        is_interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
+        pools = list(self._open.values())
+        for pool in pools:
+            pool.kill_workers() if is_interrupted else pool.close()
+        for pool in pools:
+            pool.join()
+        if pools:
+            deliveries().flush()
+
+
+def _close(pool: _native.Pool) -> None:
+    """Closes the pool of an executor that has been dropped."""
+    if pool.is_usable():
+        pool.close()
+
+
+_pools = _Pools()
+
+
+def _at_exit() -> None:
+    _pools.end()
+
+
+def _after_fork() -> None:
+    global _pools
+    _left_by_parent.append(_pools)
+    _pools = _Pools()
+
+
+_left_by_parent: list[object] = []
+os.register_at_fork(after_in_child=_after_fork)
+# Unlike functions of `atexit`, those are called before the interpreter waits for threads.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
+
+
+def _worker_count(max_workers: int | None) -> int:
+    if max_workers is None:
+        return len(os.sched_getaffinity(0))
+    if max_workers <= 0:
+        raise ValueError("max_workers must be greater than 0")
+    return max_workers
+
+
+def _check_context(context: Any) -> None:
+    if context is None:
+        return
+    method = context.get_start_method(allow_none=False)
+    if method != "spawn":
+        message = f"mp_context is ignored: workers are fresh interpreters, as with 'spawn', not {method!r}"
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def _command() -> list[str]:
+    """Returns the command that starts a worker."""
+    worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker.py")
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, worker]
+
+
+def _environment(workers: int) -> list[tuple[str, str]]:
+    """Returns variables that keep libraries of linear algebra from starting more threads than there are cores."""
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    return [(name, str(threads)) for name in _THREAD_VARIABLES if name not in os.environ]
+
+
+def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> bytes:
+    """Returns what a worker needs before its first call."""
+    pickled = None if initializer is None else _pickling.dump_whole((initializer, initargs))
+    try:
+        directory = os.getcwd()
+    except OSError:
+        directory = "/"
+    return pickle.dumps((sys.path, directory, sys.argv, pickled))
+
+
+def parse_size(size: int | str | None) -> int | None:
+    """Returns a number of bytes, which may be given as a string such as ``"512M"`` or ``"1.5 GiB"``."""
+    if size is None or isinstance(size, int):
+        return size
+    text = size.strip().upper().removesuffix("B").removesuffix("I").strip()
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    unit = units.get(text[-1:], 1)
+    try:
+        return int(float(text if unit == 1 else text[:-1]) * unit)
+    except ValueError:
+        raise ValueError(f"{size!r} is not a size, such as 1000000, '512M' or '1.5G'") from None

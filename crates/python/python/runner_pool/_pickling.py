@@ -1,0 +1,44 @@
+"""The functions that pickle and unpickle calls, functions and results."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from typing import Any
+
+from . import _native
+
+PROTOCOL = 5
+
+dump = functools.partial(pickle.dumps, protocol=PROTOCOL, buffer_callback=_native.collect_buffer)
+load = pickle.loads
+
+_cloudpickle_dumps: Any = None
+
+
+def _by_value(value: Any, **keywords: Any) -> bytes:
+    global _cloudpickle_dumps
+    if _cloudpickle_dumps is None:
+        # Imported when it is needed: it takes as long as all else that a worker imports.
+        from cloudpickle import dumps
+
+        _cloudpickle_dumps = dumps
+    return _cloudpickle_dumps(value, protocol=PROTOCOL, **keywords)
+
+
+def dump_by_value(value: Any) -> bytes:
+    """Pickles a value, with functions and classes that another process cannot import."""
+    return _by_value(value, buffer_callback=_native.collect_buffer)
+
+
+def dump_whole(value: Any) -> bytes:
+    """Pickles a function or an exception, with everything in one piece."""
+    try:
+        pickled = pickle.dumps(value, PROTOCOL)
+    except Exception as error:
+        try:
+            return _by_value(value)
+        except Exception:
+            raise error from None
+    # ``__main__`` is another module in a worker.
+    return _by_value(value) if b"__main__" in pickled else pickled

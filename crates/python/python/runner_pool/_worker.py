@@ -1,0 +1,100 @@
+"""A worker process: this file is the program that a pool starts, with the interpreter of the caller.
+
+The functions are called by the extension module, in the copy of this module that is imported as a part of the
+package.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import Any
+
+
+def main() -> None:
+    # The path of this file need not be on the path of the interpreter. Its folder must not be: all modules of
+    # the package would be top-level modules, too.
+    package = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [os.path.dirname(package)] + [entry for entry in sys.path if entry != package]
+    from runner_pool import _native
+
+    # The extension has read it. The processes that jobs start are not workers.
+    os.environ.pop("RUNNER_WORKER_ROLE", None)
+    _native.serve()
+
+
+def start(settings: bytes) -> None:
+    """Prepares this process, from the settings of the executor."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        # What a job has printed is not lost when a later one crashes.
+        if stream is not None:
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    path, directory, argv, initializer = pickle.loads(settings)
+    sys.path[:] = path
+    sys.argv[:] = argv
+    try:
+        os.chdir(directory)
+    except OSError:
+        pass  # It has been removed, or is not readable any more; the caller can still work there.
+    if initializer is not None:
+        initialize(initializer)
+
+
+def initialize(pickled: bytes) -> None:
+    """Calls the initializer of the executor."""
+    try:
+        function, args = pickle.loads(pickled)
+        function(*args)
+    except BaseException as error:
+        import traceback
+
+        print("Exception in initializer:", file=sys.stderr)
+        traceback.print_exception(error)
+        raise RuntimeError(f"the initializer failed: {summary_of(error)}") from error
+
+
+def finish() -> None:
+    """Does what an interpreter does when it ends, before this process exits."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def summary_of(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
+def describe(error: BaseException) -> tuple[bytes, str, str]:
+    """Returns an exception, pickled if that is possible, its summary, and its traceback as text."""
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    # Neither is pickled; frames would keep the objects of the job alive.
+    error.__traceback__ = None
+    return pickled_exception(error), summary_of(error), text
+
+
+def pickled_exception(error: BaseException) -> bytes:
+    """Returns the pickle of an exception; an empty one if it cannot be pickled, or not be unpickled."""
+    from . import _pickling
+
+    try:
+        pickled = _pickling.dump_whole(error)
+        # Many an exception is pickled without the arguments that its class requires.
+        pickle.loads(pickled)
+    except Exception:
+        return b""
+    return pickled
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+//! Pools, as Python uses them.
+
+use std::{
+    num::NonZeroU64,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use pool::{Executor, ProcessPool, error::SubmitError, output::WorkerStdio, settings::OnWorkerDeath};
+use pyo3::{
+    exceptions::{PyOSError, PyRuntimeError},
+    prelude::*,
+    types::{PyBytes, PyDict, PyTuple},
+};
+
+use crate::{
+    call::{Call, Target},
+    delivery::{Deliveries, Queue},
+    failure,
+    functions::{Function, FunctionStore},
+    handle::JobHandle,
+    options::{self, Options},
+    pickler::Pickler,
+    results::{Results, Source},
+    waiting,
+    worker::Setup,
+};
+
+/// A process pool that runs calls of Python functions.
+#[pyclass(frozen)]
+pub(crate) struct Pool {
+    pool: Arc<ProcessPool<Call>>,
+    store: Arc<FunctionStore>,
+    pickler: Arc<Pickler>,
+    queue: Arc<Queue>,
+    is_closed: AtomicBool,
+    /// The process that created the pool. Its threads do not exist in a process that is forked from it.
+    process: u32,
+}
+
+#[pymethods]
+impl Pool {
+    /// Creates a pool. `command` is the program of the workers with its arguments, `environment` are variables
+    /// to be set for them, and `settings` is passed to their `start` function.
+    #[new]
+    #[pyo3(signature = (deliveries, max_workers, command, environment, settings, *, timeout, max_memory, retries,
+                        max_tasks_per_child, break_on_crash))]
+    #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
+    fn new(
+        py: Python<'_>,
+        deliveries: &Deliveries,
+        max_workers: usize,
+        command: Vec<String>,
+        environment: Vec<(String, String)>,
+        settings: Vec<u8>,
+        timeout: Option<f64>,
+        max_memory: Option<u64>,
+        retries: u32,
+        max_tasks_per_child: Option<NonZeroU64>,
+        break_on_crash: bool,
+    ) -> PyResult<Pool> {
+        let store = Arc::new(FunctionStore::new()?);
+        let mut builder = ProcessPool::builder_with(Setup { functions: store.path(), settings })
+            .workers(max_workers)
+            .retries(retries)
+            // As in Python's own pools, whose workers write to the streams of the program.
+            .stdout(WorkerStdio::Inherit)
+            .on_worker_death(if break_on_crash { OnWorkerDeath::Break } else { OnWorkerDeath::Replace });
+        let mut command = command.into_iter();
+        builder = builder.worker_program(command.next().unwrap_or_default()).worker_args(command);
+        for (name, value) in environment {
+            builder = builder.env(name, value);
+        }
+        if let Some(seconds) = timeout {
+            builder = builder.time_limit(options::limit(seconds)?);
+        }
+        if let Some(bytes) = max_memory {
+            builder = builder.max_rss(bytes);
+        }
+        if let Some(calls) = max_tasks_per_child {
+            builder = builder.max_jobs_per_worker(calls);
+        }
+        let pool = builder.build().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Pool {
+            pool: Arc::new(pool),
+            store,
+            pickler: Arc::new(Pickler::new(py)?),
+            queue: deliveries.queue.clone(),
+            is_closed: AtomicBool::new(false),
+            process: process::id(),
+        })
+    }
+
+    /// Adds a pickled function.
+    fn add_function(&self, pickle: &Bound<'_, PyBytes>) -> PyResult<Function> {
+        Ok(Function { id: self.store.add(pickle.as_bytes())? })
+    }
+
+    /// Submits a call for `future`, and returns its job; or fails the future and returns `None` if the call
+    /// cannot be pickled. Without `function`, it is the first of `args`, followed by a tuple of positional
+    /// arguments and a dictionary of others.
+    fn submit(
+        &self,
+        py: Python<'_>,
+        future: Bound<'_, PyAny>,
+        function: Option<&Function>,
+        args: Bound<'_, PyTuple>,
+        keywords: Option<Bound<'_, PyDict>>,
+        options: &Options,
+    ) -> PyResult<Option<JobHandle>> {
+        self.check_process()?;
+        let (target, object) = match (function, keywords) {
+            (None, _) => (Target::Whole, args.into_any()),
+            (Some(function), None) => (Target::Args(function.id), args.into_any()),
+            (Some(function), Some(keywords)) => {
+                (Target::ArgsAndKeywords(function.id), (args, keywords).into_pyobject(py)?.into_any())
+            }
+        };
+        let pickle = match self.pickler.dump(&object) {
+            Ok(pickle) => pickle,
+            Err(error) => {
+                future.call_method1("set_exception", (error.into_value(py),))?;
+                return Ok(None);
+            }
+        };
+        let job = self.pool.submit_with(Call { target, pickle }, options.0);
+        let job = job.map_err(|refusal| refused(py, refusal))?;
+        Ok(Some(JobHandle::new(job, future.unbind(), self.queue.clone(), self.pickler.clone())))
+    }
+
+    /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead` is the
+    /// maximum number of calls without a result that has been taken; without it, all are submitted at once.
+    #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
+    #[pyo3(signature = (function, arguments, options, *, is_temporary, chunksize, ahead, timeout))]
+    fn map(
+        &self,
+        py: Python<'_>,
+        function: &Function,
+        arguments: Py<PyAny>,
+        options: Py<Options>,
+        is_temporary: bool,
+        chunksize: usize,
+        ahead: Option<u64>,
+        timeout: Option<f64>,
+    ) -> PyResult<Results> {
+        self.check_process()?;
+        let source = Source {
+            arguments: Some(arguments),
+            target: Target::Args(function.id),
+            options,
+            chunk: chunksize,
+            ahead,
+            deadline: waiting::deadline(timeout),
+        };
+        let store = is_temporary.then(|| self.store.clone());
+        let mut results = Results::new(source, |sink| self.pool.submitter(sink), self.pickler.clone(), store);
+        results.submit(py)?;
+        Ok(results)
+    }
+
+    /// Accepts no more calls.
+    fn close(&self) -> PyResult<()> {
+        self.check_process()?;
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.pool.close();
+        Ok(())
+    }
+
+    /// Cancels the calls that are not assigned to a worker.
+    fn cancel_waiting(&self) -> PyResult<()> {
+        self.check_process()?;
+        self.pool.cancel_waiting();
+        Ok(())
+    }
+
+    /// Waits until all calls have ended and all workers have exited.
+    fn join(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_process()?;
+        waiting::wait(py, None, |time| self.pool.shutdown_timeout(time)).map(drop)
+    }
+
+    /// Cancels all calls, and terminates the workers.
+    fn terminate_workers(&self) -> PyResult<()> {
+        self.check_process()?;
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.pool.terminate_workers();
+        Ok(())
+    }
+
+    /// Cancels all calls, and kills the workers.
+    fn kill_workers(&self) -> PyResult<()> {
+        self.check_process()?;
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.pool.kill_workers();
+        Ok(())
+    }
+
+    /// Starts all workers.
+    fn prestart(&self) -> PyResult<()> {
+        self.check_process()?;
+        self.pool.prestart();
+        Ok(())
+    }
+
+    /// Whether the pool was created by this process, and not before a fork.
+    fn is_usable(&self) -> bool {
+        self.process == process::id()
+    }
+
+    /// Whether the pool is closed and all its calls have ended.
+    fn has_ended(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed) && self.pool.shutdown_timeout(Duration::ZERO)
+    }
+
+    /// Why the pool is broken, if it is.
+    fn broken(&self) -> Option<String> {
+        self.pool.broken().map(|cause| cause.to_string())
+    }
+
+    /// Numbers of calls by their state, and what each worker has done.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.check_process()?;
+        crate::stats::of(py, &*self.pool)
+    }
+}
+
+impl Pool {
+    fn check_process(&self) -> PyResult<()> {
+        if self.process == process::id() {
+            return Ok(());
+        }
+        let message =
+            "this pool was created before a fork, in the parent of this process; create another one";
+        Err(PyRuntimeError::new_err(message))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.process != process::id() {
+            // After a fork, a lock of the engine may be held by a thread that does not exist here.
+            std::mem::forget(self.pool.clone());
+        }
+    }
+}
+
+fn refused(py: Python<'_>, refusal: SubmitError) -> PyErr {
+    match refusal {
+        SubmitError::Broken(_) => failure::error(py, &pool::JobError::Refused(refusal)),
+        _ => PyRuntimeError::new_err("cannot schedule new futures after shutdown"),
+    }
+}

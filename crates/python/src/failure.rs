@@ -1,0 +1,64 @@
+//! Exceptions of jobs, and other reasons why a call has no result.
+
+use std::fmt;
+
+use pool::{JobError, error::DeathCause};
+use pyo3::{prelude::*, types::PyBytes};
+use serde::{Deserialize, Serialize};
+
+/// An exception that a job raised.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Raised {
+    /// The exception, pickled; empty if it cannot be.
+    #[serde(with = "serde_bytes")]
+    pub(crate) pickle: Vec<u8>,
+    /// Its type and message, for the case that it cannot be unpickled.
+    pub(crate) summary: String,
+    /// Its traceback as text.
+    pub(crate) traceback: String,
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)
+    }
+}
+
+/// Returns the exception for a call without a result. The functions that create it are in `_errors.py`.
+pub(crate) fn exception<'py>(py: Python<'py>, error: &JobError<Raised>) -> PyResult<Bound<'py, PyAny>> {
+    let errors = py.import("runner_pool._errors")?;
+    let message = error.to_string();
+    match error {
+        JobError::Failed(raised) => errors
+            .call_method1("raised", (PyBytes::new(py, &raised.pickle), &raised.summary, &raised.traceback)),
+        JobError::Crashed(crashed) => {
+            let (exit_code, signal) = match crashed.death.cause {
+                DeathCause::Exited(code) => (Some(code), None),
+                DeathCause::Signalled(signal) => (None, Some(signal)),
+            };
+            let pid = crashed.death.pid;
+            errors.call_method1("crashed", (message, pid, exit_code, signal, crashed.attempts))
+        }
+        JobError::TimedOut(timed_out) => {
+            errors.call_method1("timed_out", (message, timed_out.limit.as_secs_f64(), timed_out.attempts))
+        }
+        JobError::OutOfMemory(exhausted) => {
+            errors.call_method1("out_of_memory", (message, exhausted.death.pid, exhausted.attempts))
+        }
+        JobError::Cancelled => errors.call_method0("cancelled"),
+        JobError::Broken(_) | JobError::Lost(_) | JobError::Refused(_) => {
+            errors.call_method1("broken", (message,))
+        }
+        _ => errors.call_method1("other", (message,)),
+    }
+}
+
+/// Returns an error for `exception`.
+pub(crate) fn error(py: Python<'_>, error: &JobError<Raised>) -> PyErr {
+    exception(py, error).map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Returns the error of a cancelled call.
+pub(crate) fn cancelled(py: Python<'_>) -> PyErr {
+    error(py, &JobError::Cancelled)
+}

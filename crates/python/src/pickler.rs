@@ -1,0 +1,116 @@
+//! Pickling of arguments and results.
+
+use std::cell::RefCell;
+
+use memchr::memmem;
+use pool::data::{Blob, MIN_SHARED_SIZE};
+use pyo3::{
+    buffer::PyBuffer,
+    exceptions::PyException,
+    intern,
+    prelude::*,
+    types::{PyByteArray, PyBytes, PyDict, PyList},
+};
+
+use crate::call::{Pickle, Stream};
+
+thread_local! {
+    /// Buffers of the object that this thread is pickling.
+    static BUFFERS: RefCell<Vec<Blob>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The functions that pickle and unpickle.
+pub(crate) struct Pickler {
+    /// `pickle.dumps` with its protocol and its callback for buffers.
+    dump: Py<PyAny>,
+    /// The same of `cloudpickle`, which includes functions and classes that a worker cannot import.
+    dump_by_value: Py<PyAny>,
+    load: Py<PyAny>,
+}
+
+impl Pickler {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Pickler> {
+        let module = py.import("runner_pool._pickling")?;
+        Ok(Pickler {
+            dump: module.getattr("dump")?.unbind(),
+            dump_by_value: module.getattr("dump_by_value")?.unbind(),
+            load: module.getattr("load")?.unbind(),
+        })
+    }
+
+    /// Pickles an object. Buffers of [`MIN_SHARED_SIZE`] bytes or more are not in the pickle but beside it.
+    ///
+    /// What belongs to `__main__` is pickled by value, because that is another module in a worker; so is what
+    /// `pickle` refuses.
+    pub(crate) fn dump(&self, object: &Bound<'_, PyAny>) -> PyResult<Pickle> {
+        let py = object.py();
+        match dump_with(self.dump.bind(py), object) {
+            Ok(pickle) if !mentions_main(pickle.stream.bytes()) => Ok(pickle),
+            Ok(_) => dump_with(self.dump_by_value.bind(py), object),
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                dump_with(self.dump_by_value.bind(py), object).map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Recreates an object from a pickle without buffers.
+    pub(crate) fn load_bytes<'py>(&self, py: Python<'py>, pickle: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        self.load.bind(py).call1((PyBytes::new(py, pickle),))
+    }
+
+    /// Recreates an object.
+    pub(crate) fn load<'py>(&self, py: Python<'py>, pickle: &Pickle) -> PyResult<Bound<'py, PyAny>> {
+        if pickle.buffers.is_empty() {
+            return self.load_bytes(py, pickle.stream.bytes());
+        }
+        let stream = PyBytes::new(py, pickle.stream.bytes());
+        let buffers = PyList::empty(py);
+        for buffer in &pickle.buffers {
+            buffers.append(writable(py, buffer)?)?;
+        }
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "buffers"), buffers)?;
+        self.load.bind(py).call((stream,), Some(&keywords))
+    }
+}
+
+/// Returns whether a pickle may refer to something in the module `__main__`.
+fn mentions_main(pickle: &[u8]) -> bool {
+    memmem::find(pickle, b"__main__").is_some()
+}
+
+fn dump_with(dump: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Pickle> {
+    // A `__reduce__` of the object may have this thread pickle something else meanwhile.
+    let outer = BUFFERS.replace(Vec::new());
+    let dumped = dump.call1((object,));
+    let buffers = BUFFERS.replace(outer);
+    let dumped = dumped?;
+    let stream = Stream::new(dumped.cast::<PyBytes>()?.as_bytes())?;
+    Ok(Pickle { stream, buffers })
+}
+
+/// Returns a copy that may be changed, as arrays may be that were pickled.
+fn writable<'py>(py: Python<'py>, buffer: &Blob) -> PyResult<Bound<'py, PyByteArray>> {
+    PyByteArray::new_with(py, buffer.len(), |bytes| {
+        bytes.copy_from_slice(buffer);
+        Ok(())
+    })
+}
+
+/// The callback for buffers: takes a large one out of the pickle and returns `False`, or returns `True`.
+#[pyfunction]
+pub(crate) fn collect_buffer(buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = buffer.py();
+    // Fails if the memory is not contiguous. Then `pickle` reports the error.
+    let Ok(raw) = buffer.call_method0(intern!(py, "raw")) else { return Ok(true) };
+    let bytes = PyBuffer::<u8>::get(&raw)?;
+    if bytes.len_bytes() < MIN_SHARED_SIZE {
+        return Ok(true);
+    }
+    let mut copied = Ok(());
+    let blob = Blob::with_len(bytes.len_bytes(), |target| copied = bytes.copy_to_slice(py, target))?;
+    copied?;
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(blob));
+    Ok(false)
+}

@@ -1,0 +1,126 @@
+//! The worker: a Python interpreter that runs calls.
+
+use std::collections::HashMap;
+
+use pool::worker::Context;
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyDict, PyTuple},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    call::{Call, Pickle, Target},
+    failure::Raised,
+    functions::{FunctionId, FunctionReader},
+    pickler::Pickler,
+};
+
+/// Number of functions that a worker keeps.
+const MAX_FUNCTIONS: usize = 1000;
+
+/// What a worker needs before its first call.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// Path of the file with the functions of the pool.
+    pub(crate) functions: String,
+    /// Pickled settings, for the function `start` of `_worker.py`.
+    #[serde(with = "serde_bytes")]
+    pub(crate) settings: Vec<u8>,
+}
+
+/// State of a worker.
+pub(crate) struct Interpreter {
+    pickler: Pickler,
+    store: FunctionReader,
+    /// Functions that have been called.
+    functions: HashMap<FunctionId, Py<PyAny>>,
+    /// The function that describes an exception.
+    describe: Py<PyAny>,
+    /// The function to be called before the worker exits.
+    finish: Py<PyAny>,
+}
+
+impl Context for Interpreter {
+    type Args = Setup;
+    type Error = String;
+    type Report = ();
+
+    fn start(setup: Setup) -> Result<Interpreter, String> {
+        let store = FunctionReader::open(&setup.functions)
+            .map_err(|error| format!("cannot open the functions of the pool: {error}"))?;
+        Python::attach(|py| {
+            let create = || {
+                let worker = py.import("runner_pool._worker")?;
+                worker.call_method1("start", (PyBytes::new(py, &setup.settings),))?;
+                Ok(Interpreter {
+                    pickler: Pickler::new(py)?,
+                    store,
+                    functions: HashMap::new(),
+                    describe: worker.getattr("describe")?.unbind(),
+                    finish: worker.getattr("finish")?.unbind(),
+                })
+            };
+            create().map_err(|error: PyErr| error.to_string())
+        })
+    }
+
+    fn finish(self) -> Result<(), String> {
+        Python::attach(|py| self.finish.call0(py).map(drop).map_err(|error| error.to_string()))
+    }
+}
+
+impl Interpreter {
+    pub(crate) fn call(&mut self, call: Call) -> Result<Pickle, Raised> {
+        Python::attach(|py| self.result(py, &call).map_err(|error| self.describe(py, error)))
+    }
+
+    fn result(&mut self, py: Python<'_>, call: &Call) -> PyResult<Pickle> {
+        let loaded = self.pickler.load(py, &call.pickle)?;
+        let returned = match call.target {
+            Target::Args(id) => self.function(py, id)?.call1(loaded.cast_into::<PyTuple>()?)?,
+            Target::ArgsAndKeywords(id) => {
+                let (args, keywords): (Bound<'_, PyTuple>, Bound<'_, PyDict>) = loaded.extract()?;
+                self.function(py, id)?.call(args, Some(&keywords))?
+            }
+            Target::Whole => {
+                let (function, args, keywords): (Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyDict>) =
+                    loaded.extract()?;
+                function.call(args, Some(&keywords))?
+            }
+        };
+        self.pickler.dump(&returned)
+    }
+
+    fn function<'py>(&mut self, py: Python<'py>, id: FunctionId) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(function) = self.functions.get(&id) {
+            return Ok(function.bind(py).clone());
+        }
+        let function = self.pickler.load_bytes(py, &self.store.read(id)?)?;
+        if self.functions.len() >= MAX_FUNCTIONS {
+            self.functions.clear();
+        }
+        self.functions.insert(id, function.clone().unbind());
+        Ok(function)
+    }
+
+    /// Describes an exception for the parent.
+    fn describe(&self, py: Python<'_>, error: PyErr) -> Raised {
+        let describe = || {
+            let described = self.describe.bind(py).call1((error.value(py),))?;
+            let (pickle, summary, traceback) = described.extract()?;
+            Ok::<_, PyErr>(Raised { pickle, summary, traceback })
+        };
+        describe().unwrap_or_else(|failure| Raised {
+            pickle: Vec::new(),
+            summary: format!("an exception that cannot be described: {failure}"),
+            traceback: String::new(),
+        })
+    }
+}
+
+/// Serves as a worker, and exits. Called by `_worker.py`.
+#[pyfunction]
+pub(crate) fn serve(py: Python<'_>) {
+    py.detach(|| pool::worker::serve_as_worker::<Call>())
+}
