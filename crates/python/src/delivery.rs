@@ -81,14 +81,15 @@ impl Deliveries {
     }
 
     /// Waits for outcomes and returns them: each future with what [`outcome`] returns.
-    fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Py<PyAny>, u8, Bound<'py, PyAny>)>> {
+    fn take<'py>(&self, py: Python<'py>) -> Vec<(Py<PyAny>, u8, Bound<'py, PyAny>)> {
         let deliveries = py.detach(|| self.queue.take());
         let mut settled = Vec::with_capacity(deliveries.len());
         for Delivery { future, job } in deliveries {
-            let (kind, value) = outcome(py, &self.pickler, &job.join())?;
+            let (kind, value) = outcome(py, &self.pickler, &job.join())
+                .unwrap_or_else(|error| (Kind::Exception, error.into_value(py).into_bound(py).into_any()));
             settled.push((future, kind as u8, value));
         }
-        Ok(settled)
+        settled
     }
 
     /// Waits until all futures are settled whose jobs have ended by now. Not to be called by the thread that

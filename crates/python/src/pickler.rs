@@ -48,7 +48,7 @@ impl Pickler {
             Ok(pickle) if !mentions_main(pickle.stream.bytes()) => Ok(pickle),
             Ok(_) => dump_with(self.dump_by_value.bind(py), object),
             Err(error) if error.is_instance_of::<PyException>(py) => {
-                dump_with(self.dump_by_value.bind(py), object).map_err(|_| error)
+                dump_with(self.dump_by_value.bind(py), object)
             }
             Err(error) => Err(error),
         }

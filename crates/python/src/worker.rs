@@ -106,8 +106,10 @@ impl Interpreter {
 
     /// Describes an exception for the parent.
     fn describe(&self, py: Python<'_>, error: PyErr) -> Raised {
+        // Unlike `value`, this has the traceback.
+        let exception = error.into_value(py);
         let describe = || {
-            let described = self.describe.bind(py).call1((error.value(py),))?;
+            let described = self.describe.bind(py).call1((exception,))?;
             let (pickle, summary, traceback) = described.extract()?;
             Ok::<_, PyErr>(Raised { pickle, summary, traceback })
         };

@@ -35,10 +35,7 @@ def dump_whole(value: Any) -> bytes:
     """Pickles a function or an exception, with everything in one piece."""
     try:
         pickled = pickle.dumps(value, PROTOCOL)
-    except Exception as error:
-        try:
-            return _by_value(value)
-        except Exception:
-            raise error from None
+    except Exception:
+        return _by_value(value)
     # ``__main__`` is another module in a worker.
     return _by_value(value) if b"__main__" in pickled else pickled

@@ -1,0 +1,235 @@
+"""Ends of pools, of programs and of workers."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+import weakref
+
+import calls
+import pytest
+from conftest import TIMEOUT, is_alive, run, wait_until, workers_of
+
+from runner_pool import ProcessPoolExecutor
+
+
+def test_shutdown_waits_and_refuses():
+    pool = ProcessPoolExecutor(1)
+    futures = [pool.submit(calls.sleep, 0.02) for _ in range(10)]
+    pool.shutdown()
+    assert all(future.done() for future in futures)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            pool.submit(calls.double, 1)
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            pool.map(calls.double, [1])
+        pool.shutdown()
+
+
+def test_shutdown_cancels_what_waits(tmp_path):
+    pool = ProcessPoolExecutor(1)
+    running = pool.submit(calls.mark_and_wait, tmp_path)
+    wait_until("the call runs", running.running)
+    waiting = [pool.submit(calls.double, n) for n in range(100)]
+    pool.shutdown(wait=False, cancel_futures=True)
+    (tmp_path / "go").touch()
+    assert running.result(TIMEOUT)
+    concurrent.futures.wait(waiting, TIMEOUT)
+    assert sum(future.cancelled() for future in waiting) >= 90
+    pool.shutdown()
+
+
+def test_workers_can_be_ended():
+    for end in (ProcessPoolExecutor.terminate_workers, ProcessPoolExecutor.kill_workers):
+        pool = ProcessPoolExecutor(2)
+        running = [pool.submit(calls.sleep, 100) for _ in range(2)]
+        wait_until("the calls run", lambda: all(future.running() for future in running))
+        end(pool)
+        assert concurrent.futures.wait(running, TIMEOUT).not_done == set()
+        with pytest.raises(RuntimeError):
+            pool.submit(calls.double, 1)
+        pool.shutdown()
+
+
+def test_a_dropped_executor_finishes_its_calls():
+    pool = ProcessPoolExecutor(1)
+    future, reference = pool.submit(calls.sleep, 0.1), weakref.ref(pool)
+    del pool
+    gc.collect()
+    assert reference() is None
+    assert future.result(TIMEOUT) == 0.1
+
+
+def test_a_thousand_pools():
+    for number in range(1000):
+        pool = ProcessPoolExecutor(2)
+        if number % 100 == 0:
+            assert pool.submit(calls.double, number).result(TIMEOUT) == 2 * number
+        pool.shutdown()
+    assert len(os.listdir("/proc/self/fd")) < 100
+    assert threading.active_count() < 20
+
+
+def test_pools_at_the_same_time():
+    pools = [ProcessPoolExecutor(1) for _ in range(8)]
+    futures = [pool.submit(calls.double, n) for n, pool in enumerate(pools)]
+    assert [future.result(TIMEOUT) for future in futures] == [2 * n for n in range(8)]
+    [pool.shutdown() for pool in pools]
+
+
+def test_killed_workers_are_replaced():
+    with ProcessPoolExecutor(2) as pool:
+        for round in range(3):
+            assert list(pool.map(calls.double, range(100))) == [2 * n for n in range(100)]
+            [os.kill(pid, signal.SIGKILL) for pid in workers_of(os.getpid())]
+
+
+def test_workers_of_a_killed_program_end(tmp_path):
+    program = """
+import sys, calls
+from runner_pool import ProcessPoolExecutor
+pool = ProcessPoolExecutor(2)
+futures = [pool.submit(calls.mark_and_wait, sys.argv[1]) for _ in range(2)]
+[future.result() for future in futures]
+"""
+    child = subprocess.Popen([sys.executable, "-c", program, tmp_path])
+    wait_until("the calls run", lambda: len(list(tmp_path.glob("started-*"))) == 2)
+    workers = workers_of(child.pid)
+    assert len(workers) == 2
+    child.kill()
+    child.wait()
+    wait_until("the workers have ended", lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.parametrize("where", ["result", "with", "map", "shutdown"])
+def test_interrupt_ends_a_waiting_program(tmp_path, where):
+    body = {
+        "result": "pool.submit(calls.mark_and_wait, sys.argv[1]).result()",
+        "with": "\nwith pool:\n    pool.submit(calls.mark_and_wait, sys.argv[1]).result()",
+        "map": "list(pool.map(calls.mark_and_wait, [sys.argv[1]]))",
+        "shutdown": "pool.submit(calls.mark_and_wait, sys.argv[1]); pool.shutdown()",
+    }[where]
+    program = f"import sys, calls\nfrom runner_pool import ProcessPoolExecutor\npool = ProcessPoolExecutor(1)\n{body}"
+    child = subprocess.Popen([sys.executable, "-c", program, tmp_path], stderr=subprocess.PIPE, text=True)
+    wait_until("the call runs", lambda: list(tmp_path.glob("started-*")))
+    workers = workers_of(child.pid)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=TIMEOUT)
+    assert child.returncode in (1, -signal.SIGINT) and errors.rstrip().endswith("KeyboardInterrupt"), errors
+    wait_until("the worker has ended", lambda: not any(map(is_alive, workers)))
+
+
+def test_exit_without_shutdown_waits_for_calls():
+    program = """
+import calls, os
+from runner_pool import ProcessPoolExecutor
+pool = ProcessPoolExecutor(1)
+pool.submit(calls.sleep, 0.2).add_done_callback(lambda future: print("done", future.result(), flush=True))
+pool.submit(print, "printed by a worker")
+"""
+    ended = run(program)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert sorted(ended.stdout.splitlines()) == ["done 0.2", "printed by a worker"]
+
+
+def test_exit_with_a_crashed_call():
+    program = """
+import calls
+from runner_pool import ProcessPoolExecutor
+pool = ProcessPoolExecutor(2)
+futures = [pool.submit(calls.crash), pool.submit(calls.double, 1)]
+"""
+    assert run(program).returncode == 0
+
+
+def test_a_forked_process_cannot_use_the_pool():
+    program = """
+import calls, os, sys
+from runner_pool import ProcessPoolExecutor
+pool = ProcessPoolExecutor(1)
+assert pool.submit(calls.double, 1).result() == 2
+results = pool.map(calls.double, range(3))
+child = os.fork()
+if child == 0:
+    for use in (lambda: pool.submit(calls.double, 1), lambda: pool.map(calls.double, [1]), pool.shutdown):
+        try:
+            use()
+        except RuntimeError as error:
+            assert "fork" in str(error), error
+        else:
+            os._exit(7)
+    with ProcessPoolExecutor(1) as own:
+        assert own.submit(calls.double, 2).result() == 4
+    del pool, results
+    sys.exit(5)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+assert list(results) == [0, 2, 4] and pool.submit(calls.double, 3).result() == 6
+"""
+    with warnings.catch_warnings():
+        ended = run(program)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_settings_are_checked():
+    for arguments, error in (
+        ({"max_workers": 0}, ValueError),
+        ({"max_workers": -1}, ValueError),
+        ({"initializer": 5}, TypeError),
+        ({"max_tasks_per_child": 0}, ValueError),
+        ({"max_tasks_per_child": "2"}, TypeError),
+        ({"on_crash": "ignore"}, ValueError),
+        ({"timeout": 0}, ValueError),
+        ({"timeout": -1}, ValueError),
+        ({"max_memory": "much"}, ValueError),
+    ):
+        with pytest.raises(error):
+            ProcessPoolExecutor(**arguments)
+
+
+def test_contexts_are_ignored_with_a_warning():
+    import multiprocessing
+
+    with pytest.warns(RuntimeWarning, match="mp_context"):
+        ProcessPoolExecutor(1, multiprocessing.get_context("fork")).shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")).shutdown()
+
+
+def test_workers_are_like_the_caller(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path, "/no/such/folder"])
+    with ProcessPoolExecutor(1) as pool:
+        look = lambda: (sys.path, os.getcwd(), sys.argv, os.path.realpath(sys.executable),  # noqa: E731
+                        sys.flags.optimize, sys.prefix)
+        expected = (sys.path, str(tmp_path), sys.argv, os.path.realpath(sys.executable), sys.flags.optimize, sys.prefix)
+        assert pool.submit(look).result(TIMEOUT) == expected
+        assert int(pool.submit(os.getenv, "OMP_NUM_THREADS").result(TIMEOUT)) >= 1
+        role = pool.submit(lambda: [name for name in os.environ if name == "RUNNER_WORKER_ROLE"])
+        assert role.result(TIMEOUT) == []
+
+
+def test_counts():
+    with ProcessPoolExecutor(2) as pool:
+        list(pool.map(calls.double, range(1000)))
+        pool.submit(calls.fail, "x").exception(TIMEOUT)
+        stats = pool.stats()
+    assert (stats["submitted"], stats["succeeded"], stats["failed"]) == (1001, 1000, 1)
+    assert sum(worker["calls"] for worker in stats["workers"]) == 1001
+
+
+def test_a_hundred_thousand_calls():
+    with ProcessPoolExecutor(2) as pool:
+        begin = time.monotonic()
+        assert sum(pool.map(calls.double, range(100_000))) == 100_000 * 99_999
+        futures = [pool.submit(calls.double, n) for n in range(20_000)]
+        assert sum(future.result(TIMEOUT) for future in futures) == 20_000 * 19_999
+        assert time.monotonic() - begin < TIMEOUT
