@@ -21,6 +21,7 @@ use crate::{
 pub(crate) struct Delivery {
     pub(crate) future: Py<PyAny>,
     pub(crate) job: JobFuture<Call>,
+    pub(crate) pickler: Arc<Pickler>,
 }
 
 #[derive(Default)]
@@ -36,6 +37,8 @@ struct QueueState {
     queued: u64,
     /// Number of deliveries whose futures are settled.
     settled: u64,
+    /// Whether the thread that takes deliveries is to end, once there are none.
+    is_stopped: bool,
 }
 
 impl Queue {
@@ -48,12 +51,12 @@ impl Queue {
         }
     }
 
-    /// Takes all deliveries; waits until there are some. Those that were taken before count as settled.
+    /// Takes all deliveries; waits until there are some, or returns none if it is stopped. Those that were taken before count as settled.
     fn take(&self) -> Vec<Delivery> {
         let mut state = self.state.lock();
         state.settled = state.queued - state.waiting.len() as u64;
         self.changed.notify_all();
-        while state.waiting.is_empty() {
+        while state.waiting.is_empty() && !state.is_stopped {
             self.changed.wait(&mut state);
         }
         std::mem::take(&mut state.waiting)
@@ -70,22 +73,27 @@ impl Queue {
 #[pyclass(frozen)]
 pub(crate) struct Deliveries {
     pub(crate) queue: Arc<Queue>,
-    pickler: Pickler,
 }
 
 #[pymethods]
 impl Deliveries {
     #[new]
-    fn new(py: Python<'_>) -> PyResult<Deliveries> {
-        Ok(Deliveries { queue: Arc::default(), pickler: Pickler::new(py)? })
+    fn new() -> Deliveries {
+        Deliveries { queue: Arc::default() }
+    }
+
+    /// Has `take` return an empty list once there are no outcomes.
+    fn stop(&self) {
+        self.queue.state.lock().is_stopped = true;
+        self.queue.changed.notify_all();
     }
 
     /// Waits for outcomes and returns them: each future with what [`outcome`] returns.
     fn take<'py>(&self, py: Python<'py>) -> Vec<(Py<PyAny>, u8, Bound<'py, PyAny>)> {
         let deliveries = py.detach(|| self.queue.take());
         let mut settled = Vec::with_capacity(deliveries.len());
-        for Delivery { future, job } in deliveries {
-            let (kind, value) = outcome(py, &self.pickler, &job.join())
+        for Delivery { future, job, pickler } in deliveries {
+            let (kind, value) = outcome(py, &pickler, &job.join())
                 .unwrap_or_else(|error| (Kind::Exception, error.into_value(py).into_bound(py).into_any()));
             settled.push((future, kind as u8, value));
         }
@@ -118,6 +126,7 @@ pub(crate) fn outcome<'py>(
     match outcome {
         Ok(pickle) => Ok(match pickler.load(py, pickle) {
             Ok(value) => (Kind::Value, value),
+            Err(error) if pickler.is_strict => (Kind::Exception, failure::unpicklable(py, &error)?),
             Err(error) => (Kind::Exception, error.into_value(py).into_bound(py).into_any()),
         }),
         Err(JobError::Cancelled) => Ok((Kind::Cancelled, py.None().into_bound(py))),

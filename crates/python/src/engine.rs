@@ -64,12 +64,13 @@ impl Pool {
         break_on_crash: bool,
     ) -> PyResult<Pool> {
         let store = Arc::new(FunctionStore::new()?);
-        let mut builder = ProcessPool::builder_with(Setup { functions: store.path(), settings })
-            .workers(max_workers)
-            .retries(retries)
-            // As in Python's own pools, whose workers write to the streams of the program.
-            .stdout(WorkerStdio::Inherit)
-            .on_worker_death(if break_on_crash { OnWorkerDeath::Break } else { OnWorkerDeath::Replace });
+        let mut builder =
+            ProcessPool::builder_with(Setup { functions: store.path(), settings, is_strict: break_on_crash })
+                .workers(max_workers)
+                .retries(retries)
+                // As in Python's own pools, whose workers write to the streams of the program.
+                .stdout(WorkerStdio::Inherit)
+                .on_worker_death(if break_on_crash { OnWorkerDeath::Break } else { OnWorkerDeath::Replace });
         let mut command = command.into_iter();
         builder = builder.worker_program(command.next().unwrap_or_default()).worker_args(command);
         for (name, value) in environment {
@@ -88,7 +89,7 @@ impl Pool {
         Ok(Pool {
             pool: Arc::new(pool),
             store,
-            pickler: Arc::new(Pickler::new(py)?),
+            pickler: Arc::new(Pickler::new(py, break_on_crash)?),
             queue: deliveries.queue.clone(),
             is_closed: AtomicBool::new(false),
             process: process::id(),

@@ -62,3 +62,9 @@ pub(crate) fn error(py: Python<'_>, error: &JobError<Raised>) -> PyErr {
 pub(crate) fn cancelled(py: Python<'_>) -> PyErr {
     error(py, &JobError::Cancelled)
 }
+
+/// Returns the exception for a result that cannot be unpickled, in a pool that this breaks.
+pub(crate) fn unpicklable<'py>(py: Python<'py>, error: &PyErr) -> PyResult<Bound<'py, PyAny>> {
+    let errors = py.import("runner_pool._errors")?;
+    errors.call_method1("broken", (format!("a result cannot be unpickled: {error}"),))
+}

@@ -42,9 +42,10 @@ impl JobHandle {
     ) -> JobHandle {
         let state = Arc::new(AtomicU8::new(UNAWAITED));
         let (of_callback, callbacks_queue) = (state.clone(), queue.clone());
+        let callbacks_pickler = pickler.clone();
         job.on_done(move |job| {
             if of_callback.swap(ENDED, Ordering::AcqRel) == UNAWAITED {
-                callbacks_queue.push(Delivery { future, job: job.clone() });
+                callbacks_queue.push(Delivery { future, job: job.clone(), pickler: callbacks_pickler });
             }
         });
         JobHandle { job, state, queue, pickler }
@@ -100,7 +101,8 @@ impl JobHandle {
         }
         if !self.change(AWAITED, UNAWAITED) {
             // It has just ended, and was left to this thread.
-            self.queue.push(Delivery { future, job: self.job.clone() });
+            let (job, pickler) = (self.job.clone(), self.pickler.clone());
+            self.queue.push(Delivery { future, job, pickler });
         }
         waited.map(|_| None)
     }

@@ -26,15 +26,18 @@ pub(crate) struct Pickler {
     /// The same of `cloudpickle`, which includes functions and classes that a worker cannot import.
     dump_by_value: Py<PyAny>,
     load: Py<PyAny>,
+    /// Whether what cannot be unpickled breaks the pool, as it does that of the standard library.
+    pub(crate) is_strict: bool,
 }
 
 impl Pickler {
-    pub(crate) fn new(py: Python<'_>) -> PyResult<Pickler> {
+    pub(crate) fn new(py: Python<'_>, is_strict: bool) -> PyResult<Pickler> {
         let module = py.import("runner_pool._pickling")?;
         Ok(Pickler {
             dump: module.getattr("dump")?.unbind(),
             dump_by_value: module.getattr("dump_by_value")?.unbind(),
             load: module.getattr("load")?.unbind(),
+            is_strict,
         })
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     /// Pickled settings, for the function `start` of `_worker.py`.
     #[serde(with = "serde_bytes")]
     pub(crate) settings: Vec<u8>,
+    /// Whether arguments that cannot be unpickled end the worker.
+    pub(crate) is_strict: bool,
 }
 
 /// State of a worker.
@@ -54,7 +56,7 @@ impl Context for Interpreter {
                 let worker = py.import("runner_pool._worker")?;
                 worker.call_method1("start", (PyBytes::new(py, &setup.settings),))?;
                 Ok(Interpreter {
-                    pickler: Pickler::new(py)?,
+                    pickler: Pickler::new(py, setup.is_strict)?,
                     store,
                     functions: HashMap::new(),
                     describe: worker.getattr("describe")?.unbind(),
@@ -76,7 +78,12 @@ impl Interpreter {
     }
 
     fn result(&mut self, py: Python<'_>, call: &Call) -> PyResult<Pickle> {
-        let loaded = self.pickler.load(py, &call.pickle)?;
+        let loaded = self.pickler.load(py, &call.pickle);
+        if let (Err(error), true) = (&loaded, self.pickler.is_strict) {
+            error.print(py);
+            std::process::exit(1);
+        }
+        let loaded = loaded?;
         let returned = match call.target {
             Target::Args(id) => self.function(py, id)?.call1(loaded.cast_into::<PyTuple>()?)?,
             Target::ArgsAndKeywords(id) => {

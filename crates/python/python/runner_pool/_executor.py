@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import multiprocessing.process
 import os
 import pickle
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from . import _native, _pickling
 from ._errors import BrokenProcessPool
-from ._future import Future, deliveries
+from ._future import Future, add_user, remove_user
 
 T = TypeVar("T")
 
@@ -134,18 +135,25 @@ class ProcessPoolExecutor(_Calls):
         self._max_workers = workers
         self._options = _native.Options()
         self._is_closed = False
-        self._pool = _native.Pool(
-            deliveries().native,
-            workers,
-            _command(),
-            _environment(workers),
-            _settings(initializer, initargs),
-            timeout=timeout,
-            max_memory=parse_size(max_memory),
-            retries=retries,
-            max_tasks_per_child=max_tasks_per_child,
-            break_on_crash=on_crash == "break",
-        )
+        size = parse_size(max_memory)
+        settings = _settings(initializer, initargs)
+        self._deliveries = add_user()
+        try:
+            self._pool = _native.Pool(
+                self._deliveries.native,
+                workers,
+                _command(),
+                _environment(workers),
+                settings,
+                timeout=timeout,
+                max_memory=size,
+                retries=retries,
+                max_tasks_per_child=max_tasks_per_child,
+                break_on_crash=on_crash == "break",
+            )
+        except BaseException:
+            remove_user()
+            raise
         self._functions = _Functions(self._pool)
         _pools.add(self)
 
@@ -170,7 +178,7 @@ class ProcessPoolExecutor(_Calls):
         self._pool.close()
         if wait:
             self._pool.join()
-            deliveries().flush()
+            self._deliveries.flush()
             _pools.forget(self._pool)
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool | None:
@@ -273,7 +281,8 @@ class _Pools:
         weakref.finalize(executor, _close, executor._pool).atexit = False
 
     def forget(self, pool: _native.Pool) -> None:
-        self._open.pop(id(pool), None)
+        if self._open.pop(id(pool), None) is not None:
+            remove_user()
 
     def end(self) -> None:
         """Waits for all calls, as Python's own executors do when the interpreter exits; after a Ctrl-C, kills
@@ -285,8 +294,7 @@ class _Pools:
             pool.kill_workers() if is_interrupted else pool.close()
         for pool in pools:
             pool.join()
-        if pools:
-            deliveries().flush()
+            self.forget(pool)
 
 
 def _close(pool: _native.Pool) -> None:
@@ -351,7 +359,9 @@ def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ..
         directory = os.getcwd()
     except OSError:
         directory = "/"
-    return pickle.dumps((sys.path, directory, sys.argv, pickled))
+    # With it, processes connect to each other through `multiprocessing`.
+    key = bytes(multiprocessing.process.current_process().authkey)
+    return pickle.dumps((sys.path, directory, sys.argv, key, pickled))
 
 
 def parse_size(size: int | str | None) -> int | None:

@@ -87,37 +87,56 @@ class _Deliveries:
 
     def _run(self) -> None:
         take = self.native.take
-        while True:
-            for future, kind, value in take():
+        while batch := take():
+            for future, kind, value in batch:
                 settle(future, kind, value)
             # Nothing is kept alive while this thread waits.
-            future = value = None
+            batch = future = value = None
 
     def flush(self) -> None:
         """Waits until all futures are settled whose jobs have ended."""
         if threading.current_thread() is not self._thread:
             self.native.flush()
 
+    def stop(self) -> None:
+        """Ends the thread after it has settled all futures."""
+        self.native.stop()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
 
 _deliveries: _Deliveries | None = None
+_users = 0
 _lock = threading.Lock()
 
 
-def deliveries() -> _Deliveries:
-    """Returns those of this process, and starts their thread at the first call."""
-    global _deliveries
+def add_user() -> _Deliveries:
+    """Returns the deliveries of this process, for a pool; starts their thread for the first one."""
+    global _deliveries, _users
     with _lock:
         if _deliveries is None:
             _deliveries = _Deliveries()
+        _users += 1
         return _deliveries
 
 
+def remove_user() -> None:
+    """Notes that the calls of a pool have ended; ends the thread after the last one."""
+    global _deliveries, _users
+    with _lock:
+        _users -= 1
+        if _users > 0 or _deliveries is None:
+            return
+        ended, _deliveries = _deliveries, None
+    ended.stop()
+
+
 def _after_fork() -> None:
-    global _deliveries, _lock
+    global _deliveries, _users, _lock
     # The thread does not exist here, and the locks may be held by it. The object is not dropped, as other
     # threads of the parent may have been using it.
     _left_by_parent.append(_deliveries)
-    _deliveries, _lock = None, threading.Lock()
+    _deliveries, _users, _lock = None, 0, threading.Lock()
 
 
 _left_by_parent: list[object] = []

@@ -33,15 +33,41 @@ def start(settings: bytes) -> None:
         # What a job has printed is not lost when a later one crashes.
         if stream is not None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    path, directory, argv, initializer = pickle.loads(settings)
+    path, directory, argv, key, initializer = pickle.loads(settings)
     sys.path[:] = path
     sys.argv[:] = argv
     try:
         os.chdir(directory)
     except OSError:
         pass  # It has been removed, or is not readable any more; the caller can still work there.
+    sys.meta_path.insert(0, _AuthenticationKey(key))
     if initializer is not None:
         initialize(initializer)
+
+
+class _AuthenticationKey:
+    """Gives this process the key of the caller when `multiprocessing` is imported, which takes a while, so
+    that calls can use what the caller's managers share."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "multiprocessing.process":
+            return None
+        import importlib.util
+
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_with_key(module: Any) -> None:
+                execute(module)
+                module.current_process().authkey = self._key
+
+            spec.loader.exec_module = execute_with_key  # type: ignore[method-assign]
+        return spec
 
 
 def initialize(pickled: bytes) -> None:
