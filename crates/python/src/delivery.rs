@@ -51,15 +51,14 @@ impl Queue {
         }
     }
 
-    /// Takes all deliveries; waits until there are some, or returns none if it is stopped. Those that were taken before count as settled.
-    fn take(&self) -> Vec<Delivery> {
+    /// Waits until there are deliveries, or this is stopped. Those that were taken before count as settled.
+    fn wait(&self) {
         let mut state = self.state.lock();
         state.settled = state.queued - state.waiting.len() as u64;
         self.changed.notify_all();
         while state.waiting.is_empty() && !state.is_stopped {
             self.changed.wait(&mut state);
         }
-        std::mem::take(&mut state.waiting)
     }
 
     /// Waits until the first `count` deliveries are settled.
@@ -90,7 +89,9 @@ impl Deliveries {
 
     /// Waits for outcomes and returns them: each future with what [`outcome`] returns.
     fn take<'py>(&self, py: Python<'py>) -> Vec<(Py<PyAny>, u8, Bound<'py, PyAny>)> {
-        let deliveries = py.detach(|| self.queue.take());
+        py.detach(|| self.queue.wait());
+        // Those that have come while this thread waited for the GIL, too.
+        let deliveries = std::mem::take(&mut self.queue.state.lock().waiting);
         let mut settled = Vec::with_capacity(deliveries.len());
         for Delivery { future, job, pickler } in deliveries {
             let (kind, value) = outcome(py, &pickler, &job.join())

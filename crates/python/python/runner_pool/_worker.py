@@ -40,7 +40,10 @@ def start(settings: bytes) -> None:
         os.chdir(directory)
     except OSError:
         pass  # It has been removed, or is not readable any more; the caller can still work there.
-    sys.meta_path.insert(0, _AuthenticationKey(key))
+    if "multiprocessing.process" in sys.modules:
+        sys.modules["multiprocessing.process"].current_process().authkey = key
+    else:
+        sys.meta_path.insert(0, _AuthenticationKey(key))
     if initializer is not None:
         initialize(initializer)
 
