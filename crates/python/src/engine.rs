@@ -104,6 +104,7 @@ impl Pool {
     /// Submits a call for `future`, and returns its job; or fails the future and returns `None` if the call
     /// cannot be pickled. Without `function`, it is the first of `args`, followed by a tuple of positional
     /// arguments and a dictionary of others.
+    #[expect(clippy::too_many_arguments, reason = "two of them are not arguments in Python")]
     fn submit(
         &self,
         py: Python<'_>,
@@ -225,7 +226,7 @@ impl Pool {
     /// Numbers of calls by their state, and what each worker has done.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.check_process()?;
-        crate::stats::of(py, &*self.pool)
+        crate::stats::of(py, &self.pool)
     }
 }
 

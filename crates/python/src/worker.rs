@@ -131,5 +131,5 @@ impl Interpreter {
 /// Serves as a worker, and exits. Called by `_worker.py`.
 #[pyfunction]
 pub(crate) fn serve(py: Python<'_>) {
-    py.detach(|| pool::worker::serve_as_worker::<Call>())
+    py.detach(|| pool::worker::serve_as_worker::<Call>());
 }

@@ -38,10 +38,18 @@ NOT_APPLICABLE = {
     "test_gh105829_should_not_deadlock_if_wakeup_pipe_full": PRIVATE + "_ThreadWakeup",
     "test_python_finalization_error": PRIVATE + "threading._start_joinable_thread, for its second thread",
     "ProcessPoolSpawnFailingInitializerTest.test_initializer": PRIVATE + "_broken",
-    "FailingInitializerResourcesTest.test_spawn": PRIVATE + "_broken, through ProcessPoolSpawnFailingInitializerTest",
+    "FailingInitializerResourcesTest.test_spawn": PRIVATE
+    + "_broken, through ProcessPoolSpawnFailingInitializerTest",
 }
 
-MODULES = ("test_as_completed", "test_deadlock", "test_init", "test_process_pool", "test_shutdown", "test_wait")
+MODULES = (
+    "test_as_completed",
+    "test_deadlock",
+    "test_init",
+    "test_process_pool",
+    "test_shutdown",
+    "test_wait",
+)
 
 EXCHANGE = """
 import concurrent.futures, concurrent.futures.process, runner_pool

@@ -14,7 +14,6 @@ import threading
 import calls
 import pytest
 from conftest import TIMEOUT, run
-
 from runner_pool import Future, ProcessPoolExecutor
 
 
@@ -96,6 +95,7 @@ def test_map_raises_at_the_call_that_failed(pool):
     with pytest.raises(ValueError):
         next(results)
     assert list(results) == []
+
     def broken():
         yield 1
         raise LookupError("no more")
@@ -156,7 +156,7 @@ def test_waiting_calls_can_be_cancelled(tmp_path):
             assert future.cancelled()
             with pytest.raises(concurrent.futures.CancelledError):
                 future.result(TIMEOUT)
-        assert [future.result(TIMEOUT) for future in waiting if future not in cancelled] is not None
+        assert [future.result(TIMEOUT) for future in waiting if future not in cancelled] != None
         concurrent.futures.wait(waiting, TIMEOUT)
 
 

@@ -11,7 +11,6 @@ import time
 import calls
 import pytest
 from conftest import TIMEOUT
-
 from runner_pool import (
     BrokenProcessPool,
     JobTimeout,
@@ -169,7 +168,10 @@ def test_workers_are_replaced_after_some_calls():
 
 
 def test_many_crashes_lose_nothing(pool):
-    futures = [pool.submit(calls.exit_process, 1) if n % 50 == 7 else pool.submit(calls.double, n) for n in range(500)]
+    futures = [
+        pool.submit(calls.exit_process, 1) if n % 50 == 7 else pool.submit(calls.double, n)
+        for n in range(500)
+    ]
     for number, future in enumerate(futures):
         if number % 50 == 7:
             assert isinstance(future.exception(TIMEOUT), WorkerCrashed)

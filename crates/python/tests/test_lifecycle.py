@@ -16,7 +16,6 @@ import weakref
 import calls
 import pytest
 from conftest import TIMEOUT, is_alive, run, wait_until, workers_of
-
 from runner_pool import ProcessPoolExecutor
 
 
@@ -208,9 +207,22 @@ def test_workers_are_like_the_caller(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path, "/no/such/folder"])
     with ProcessPoolExecutor(1) as pool:
-        look = lambda: (sys.path, os.getcwd(), sys.argv, os.path.realpath(sys.executable),  # noqa: E731
-                        sys.flags.optimize, sys.prefix)
-        expected = (sys.path, str(tmp_path), sys.argv, os.path.realpath(sys.executable), sys.flags.optimize, sys.prefix)
+        look = lambda: (
+            sys.path,
+            os.getcwd(),
+            sys.argv,
+            os.path.realpath(sys.executable),  # noqa: E731
+            sys.flags.optimize,
+            sys.prefix,
+        )
+        expected = (
+            sys.path,
+            str(tmp_path),
+            sys.argv,
+            os.path.realpath(sys.executable),
+            sys.flags.optimize,
+            sys.prefix,
+        )
         assert pool.submit(look).result(TIMEOUT) == expected
         assert int(pool.submit(os.getenv, "OMP_NUM_THREADS").result(TIMEOUT)) >= 1
         role = pool.submit(lambda: [name for name in os.environ if name == "RUNNER_WORKER_ROLE"])

@@ -27,6 +27,9 @@ _MODULES = {
     "MemoryLimit": "_errors",
     "RemoteError": "_errors",
     "WorkerCrashed": "_errors",
+    "bench": "_bench",
+    "register_joblib": "_joblib",
+    "serve": "_serve",
 }
 
 __all__ = sorted(_MODULES)

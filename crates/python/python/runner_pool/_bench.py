@@ -1,0 +1,96 @@
+"""The size of a call from which a process pool pays."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from ._executor import ProcessPoolExecutor
+
+_SIZES = [0.0, 1e-6, 3e-6, 10e-6, 30e-6, 100e-6, 300e-6, 1e-3]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The times of calls of one size, in seconds per call."""
+
+    size: float
+    serial: float
+    pool: float
+
+    @property
+    def speedup(self) -> float:
+        return self.serial / self.pool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`bench` has measured. ``str`` of it is a table."""
+
+    workers: int
+    measurements: list[Measurement]
+    #: Time in seconds until the first result of a fresh pool.
+    first_result: float
+    #: Time in seconds of ``submit(...).result()`` with a worker that waits.
+    round_trip: float
+
+    @property
+    def break_even(self) -> float | None:
+        """The smallest measured size, in seconds, from which on a pool is faster than a loop; ``None`` if it
+        never is."""
+        found = None
+        for measurement in reversed(self.measurements):
+            if measurement.speedup <= 1:
+                break
+            found = measurement.size
+        return found
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'size':>10} {'serial':>10} {'pool':>10} {'speedup':>8}   microseconds per call, {self.workers} workers"
+        ]
+        for one in self.measurements:
+            times = f"{one.size * 1e6:10.1f} {one.serial * 1e6:10.2f} {one.pool * 1e6:10.2f}"
+            lines.append(f"{times} {one.speedup:8.2f}")
+        pays = (
+            "a pool pays for no size"
+            if self.break_even is None
+            else f"a pool pays from {self.break_even * 1e6:.0f} us on"
+        )
+        lines.append(
+            f"{pays}; a round trip takes {self.round_trip * 1e6:.0f} us, the first {self.first_result * 1e3:.0f} ms"
+        )
+        return "\n".join(lines)
+
+
+def spin(seconds: float) -> None:
+    """Keeps a core busy."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def bench(max_workers: int | None = None, seconds: float = 0.2, rounds: int = 3) -> Report:
+    """Measures ``map`` of calls of several sizes against a loop, each for about ``seconds``, ``rounds`` times,
+    and reports the medians."""
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(max_workers) as pool:
+        pool.submit(spin, 0.0).result()
+        first_result = time.perf_counter() - begin
+        pool._pool.prestart()
+        list(pool.map(spin, [0.001] * 200))
+        measurements = []
+        for size in _SIZES:
+            calls = [size] * max(100, min(20_000, int(seconds / max(size, 5e-6))))
+            serial = statistics.median(_time(lambda: list(map(spin, calls))) for _ in range(rounds))
+            pooled = statistics.median(_time(lambda: list(pool.map(spin, calls))) for _ in range(rounds))
+            measurements.append(Measurement(size, serial / len(calls), pooled / len(calls)))
+        round_trip = statistics.median(_time(lambda: pool.submit(spin, 0.0).result()) for _ in range(200))
+        return Report(pool._max_workers, measurements, first_result, round_trip)
+
+
+def _time(action: object) -> float:
+    begin = time.perf_counter()
+    action()  # type: ignore[operator]
+    return time.perf_counter() - begin

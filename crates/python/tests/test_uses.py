@@ -1,0 +1,92 @@
+"""The package with other libraries, and its other functions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import calls
+import pytest
+import runner_pool
+from conftest import TIMEOUT
+
+
+def test_joblib_backend():
+    joblib = pytest.importorskip("joblib")
+    runner_pool.register_joblib()
+    with joblib.parallel_config(backend="runner", n_jobs=2):
+        assert joblib.Parallel()(joblib.delayed(calls.double)(n) for n in range(200)) == [
+            2 * n for n in range(200)
+        ]
+        with pytest.raises(ValueError, match="no"):
+            joblib.Parallel()(joblib.delayed(calls.fail)("no") for _ in range(3))
+        assert joblib.Parallel()(joblib.delayed(lambda n: n + 1)(n) for n in range(5)) == [1, 2, 3, 4, 5]
+    from runner_pool import _joblib
+
+    for executor in _joblib._executors.values():
+        executor.shutdown()
+    _joblib._executors.clear()
+
+
+def test_grid_search_of_scikit_learn_has_the_same_results():
+    joblib = pytest.importorskip("joblib")
+    datasets = pytest.importorskip("sklearn.datasets")
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import SVC
+
+    features, labels = datasets.load_iris(return_X_y=True)
+    searches = {}
+    runner_pool.register_joblib()
+    for backend in ("loky", "runner"):
+        with joblib.parallel_config(backend=backend, n_jobs=2):
+            search = GridSearchCV(SVC(), {"C": [0.1, 1, 10], "gamma": [0.01, 0.1]}, cv=3)
+            searches[backend] = search.fit(features, labels)
+    scores = [list(search.cv_results_["mean_test_score"]) for search in searches.values()]
+    assert scores[0] == scores[1]
+    assert searches["loky"].best_params_ == searches["runner"].best_params_
+    from runner_pool import _joblib
+
+    [executor.shutdown() for executor in _joblib._executors.values()]
+    _joblib._executors.clear()
+
+
+def serve(program, requests):
+    command = [sys.executable, "-c", f"import runner_pool\n{program}"]
+    return subprocess.run(command, input=requests, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def test_serve_json():
+    ended = serve("def f(n):\n    print('noise')\n    return 1 / n\nrunner_pool.serve(f)", "4\n0\nx\n")
+    replies = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert replies[0] == {"result": 0.25} and replies[1] == {"error": "division by zero"}
+    assert "Expecting value" in replies[2]["error"] and len(replies) == 3
+    assert ended.stderr.splitlines() == ["noise", "noise"]
+
+
+def test_serve_text():
+    ended = serve("runner_pool.serve(str.upper, protocol='text')", "one\ntwo\n")
+    assert (ended.stdout, ended.returncode) == ("ONE\nTWO\n", 0)
+
+
+def test_bench():
+    report = runner_pool.bench(2, seconds=0.01, rounds=1)
+    assert report.workers == 2 and "speedup" in str(report)
+    assert report.measurements[-1].serial >= report.measurements[-1].size
+
+
+def test_public_names():
+    assert set(runner_pool.__all__) <= set(dir(runner_pool))
+    for name in runner_pool.__all__:
+        assert getattr(runner_pool, name) is not None
+    with pytest.raises(AttributeError):
+        runner_pool.no_such_name  # noqa: B018
+
+
+def test_sizes():
+    from runner_pool._executor import parse_size
+
+    sizes = {"100": 100, "1K": 1024, "1.5G": 3 << 29, "2 GiB": 2 << 30, "512MB": 512 << 20, 7: 7, None: None}
+    assert [parse_size(size) for size in sizes] == list(sizes.values())
+    with pytest.raises(ValueError):
+        parse_size("much")
