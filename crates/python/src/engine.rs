@@ -44,11 +44,11 @@ pub(crate) struct Pool {
 
 #[pymethods]
 impl Pool {
-    /// Creates a pool. `command` is the program of the workers with its arguments, `environment` are variables
-    /// to be set for them, and `settings` is passed to their `start` function.
+    /// Creates a pool. `command` is the program of the workers with its arguments, `environment` are
+    /// variables to be set for them, and `settings` is passed to their `start` function.
     #[new]
-    #[pyo3(signature = (deliveries, max_workers, command, environment, settings, *, timeout, max_memory, retries,
-                        max_tasks_per_child, break_on_crash))]
+    #[pyo3(signature = (deliveries, max_workers, command, environment, settings, *, timeout, max_memory,
+                        retries, max_tasks_per_child, break_on_crash))]
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
     fn new(
         py: Python<'_>,
@@ -134,8 +134,8 @@ impl Pool {
         Ok(Some(JobHandle::new(job, future.unbind(), self.queue.clone(), self.pickler.clone())))
     }
 
-    /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead` is the
-    /// maximum number of calls without a result that has been taken; without it, all are submitted at once.
+    /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead` is
+    /// the maximum number of calls without a result that has been taken; without it, all are submitted at once.
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
     #[pyo3(signature = (function, arguments, options, *, is_temporary, chunksize, ahead, timeout))]
     fn map(

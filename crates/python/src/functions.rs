@@ -1,8 +1,8 @@
 //! Pickled functions, which are kept once per pool, and loaded once per worker.
 //!
-//! A pool appends each function to an anonymous file, and a call names the place of its function there. A worker
-//! opens the file when it starts, and reads a function at its first call. So a call costs the same however large
-//! its function is, and a worker that replaces another one needs nothing to be sent again.
+//! A pool appends each function to an anonymous file, and a call names the place of its function there. A
+//! worker opens the file when it starts, and reads a function at its first call. So a call costs the same
+//! however large its function is, and a worker that replaces another one needs nothing to be sent again.
 
 use std::{
     fs::File,

@@ -1,7 +1,7 @@
 //! The extension module of the Python package `runner_pool`: a pool whose jobs are calls of Python functions.
 //!
-//! The module has the parts that need the engine or have to be fast: encoding of calls and results, pools, the
-//! iterator of `map`, and the main loop of a worker. Everything else is Python, in `python/runner_pool`.
+//! The module has the parts that need the engine or have to be fast: encoding of calls and results, pools,
+//! the iterator of `map`, and the main loop of a worker. Everything else is Python, in `python/runner_pool`.
 
 mod call;
 mod delivery;

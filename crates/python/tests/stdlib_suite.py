@@ -1,4 +1,4 @@
-"""Runs the tests of CPython for its process pool against this one: the suite of the interpreter that runs this.
+"""Runs the tests of CPython for its process pool, those of the interpreter that runs this, against this one.
 
     python tests/stdlib_suite.py [--verbose]
 
@@ -23,7 +23,7 @@ PRIVATE = "uses a private attribute: "
 
 # Why a test is not applicable, by its name.
 NOT_APPLICABLE = {
-    "test_cancel_futures": "expects a call to have begun when all that wait are cancelled; here no worker has started by then",
+    "test_cancel_futures": "expects that a call has begun; here no worker has started by then, and all are cancelled",
     "test_killed_child": PRIVATE + "_processes",
     "test_saturation": PRIVATE + "_processes",
     "test_idle_process_reuse_one": PRIVATE + "_processes",
@@ -154,7 +154,8 @@ def run(verbose: bool, only: str) -> int:
     for name, because in sorted(not_applicable.items()):
         print(f"{'n/a':12} {name}: {because}")
     print(
-        f"Python {sys.version.split()[0]}: {verdicts.count('passed')} passed, {len(not_applicable)} not applicable, "
+        f"Python {sys.version.split()[0]}: {verdicts.count('passed')} passed, "
+        f"{len(not_applicable)} not applicable, "
         f"{verdicts.count('skipped')} skipped by themselves, {verdicts.count('FAILED')} failed"
     )
     return 1 if "FAILED" in verdicts else 0

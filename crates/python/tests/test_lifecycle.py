@@ -49,7 +49,7 @@ def test_workers_can_be_ended():
     for end in (ProcessPoolExecutor.terminate_workers, ProcessPoolExecutor.kill_workers):
         pool = ProcessPoolExecutor(2)
         running = [pool.submit(calls.sleep, 100) for _ in range(2)]
-        wait_until("the calls run", lambda: all(future.running() for future in running))
+        [wait_until("the call runs", future.running) for future in running]
         end(pool)
         assert concurrent.futures.wait(running, TIMEOUT).not_done == set()
         with pytest.raises(RuntimeError):
@@ -85,7 +85,7 @@ def test_pools_at_the_same_time():
 
 def test_killed_workers_are_replaced():
     with ProcessPoolExecutor(2) as pool:
-        for round in range(3):
+        for _ in range(3):
             assert list(pool.map(calls.double, range(100))) == [2 * n for n in range(100)]
             [os.kill(pid, signal.SIGKILL) for pid in workers_of(os.getpid())]
 
@@ -115,7 +115,8 @@ def test_interrupt_ends_a_waiting_program(tmp_path, where):
         "map": "list(pool.map(calls.mark_and_wait, [sys.argv[1]]))",
         "shutdown": "pool.submit(calls.mark_and_wait, sys.argv[1]); pool.shutdown()",
     }[where]
-    program = f"import sys, calls\nfrom runner_pool import ProcessPoolExecutor\npool = ProcessPoolExecutor(1)\n{body}"
+    imports = "import sys, calls\nfrom runner_pool import ProcessPoolExecutor"
+    program = f"{imports}\npool = ProcessPoolExecutor(1)\n{body}"
     child = subprocess.Popen([sys.executable, "-c", program, tmp_path], stderr=subprocess.PIPE, text=True)
     wait_until("the call runs", lambda: list(tmp_path.glob("started-*")))
     workers = workers_of(child.pid)
@@ -207,14 +208,11 @@ def test_workers_are_like_the_caller(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path, "/no/such/folder"])
     with ProcessPoolExecutor(1) as pool:
-        look = lambda: (
-            sys.path,
-            os.getcwd(),
-            sys.argv,
-            os.path.realpath(sys.executable),  # noqa: E731
-            sys.flags.optimize,
-            sys.prefix,
-        )
+
+        def look():
+            executable = os.path.realpath(sys.executable)
+            return (sys.path, os.getcwd(), sys.argv, executable, sys.flags.optimize, sys.prefix)
+
         expected = (
             sys.path,
             str(tmp_path),

@@ -17,8 +17,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Where each public name is defined. They are imported when they are first used, so that a worker does not load
-# what only callers need.
+# Where each public name is defined. They are imported when they are first used, so that a worker does not
+# load what only callers need.
 _MODULES = {
     "ProcessPoolExecutor": "_executor",
     "Future": "_future",

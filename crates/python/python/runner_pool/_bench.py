@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ._executor import ProcessPoolExecutor
 
@@ -47,9 +49,8 @@ class Report:
         return found
 
     def __str__(self) -> str:
-        lines = [
-            f"{'size':>10} {'serial':>10} {'pool':>10} {'speedup':>8}   microseconds per call, {self.workers} workers"
-        ]
+        unit = f"microseconds per call, {self.workers} workers"
+        lines = [f"{'size':>10} {'serial':>10} {'pool':>10} {'speedup':>8}   {unit}"]
         for one in self.measurements:
             times = f"{one.size * 1e6:10.1f} {one.serial * 1e6:10.2f} {one.pool * 1e6:10.2f}"
             lines.append(f"{times} {one.speedup:8.2f}")
@@ -59,7 +60,8 @@ class Report:
             else f"a pool pays from {self.break_even * 1e6:.0f} us on"
         )
         lines.append(
-            f"{pays}; a round trip takes {self.round_trip * 1e6:.0f} us, the first {self.first_result * 1e3:.0f} ms"
+            f"{pays}; a round trip takes {self.round_trip * 1e6:.0f} us, "
+            f"the first {self.first_result * 1e3:.0f} ms"
         )
         return "\n".join(lines)
 
@@ -72,8 +74,8 @@ def spin(seconds: float) -> None:
 
 
 def bench(max_workers: int | None = None, seconds: float = 0.2, rounds: int = 3) -> Report:
-    """Measures ``map`` of calls of several sizes against a loop, each for about ``seconds``, ``rounds`` times,
-    and reports the medians."""
+    """Measures ``map`` of calls of several sizes against a loop, each for about ``seconds``,
+    ``rounds`` times, and reports the medians."""
     begin = time.perf_counter()
     with ProcessPoolExecutor(max_workers) as pool:
         pool.submit(spin, 0.0).result()
@@ -83,14 +85,19 @@ def bench(max_workers: int | None = None, seconds: float = 0.2, rounds: int = 3)
         measurements = []
         for size in _SIZES:
             calls = [size] * max(100, min(20_000, int(seconds / max(size, 5e-6))))
-            serial = statistics.median(_time(lambda: list(map(spin, calls))) for _ in range(rounds))
-            pooled = statistics.median(_time(lambda: list(pool.map(spin, calls))) for _ in range(rounds))
+            serial = statistics.median(_time(map, spin, calls) for _ in range(rounds))
+            pooled = statistics.median(_time(pool.map, spin, calls) for _ in range(rounds))
             measurements.append(Measurement(size, serial / len(calls), pooled / len(calls)))
-        round_trip = statistics.median(_time(lambda: pool.submit(spin, 0.0).result()) for _ in range(200))
+        round_trip = statistics.median(_time(_round_trips, pool, [0.0]) for _ in range(200))
         return Report(pool._max_workers, measurements, first_result, round_trip)
 
 
-def _time(action: object) -> float:
+def _round_trips(pool: ProcessPoolExecutor, calls: list[float]) -> Iterator[None]:
+    for call in calls:
+        yield pool.submit(spin, call).result()
+
+
+def _time(mapping: Callable[..., Iterator[Any]], *arguments: Any) -> float:
     begin = time.perf_counter()
-    action()  # type: ignore[operator]
+    list(mapping(*arguments))
     return time.perf_counter() - begin

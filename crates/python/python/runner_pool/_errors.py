@@ -5,10 +5,10 @@ from __future__ import annotations
 import pickle
 import signal as signals
 from concurrent.futures import CancelledError
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.process import BrokenProcessPool as BrokenProcessPool
 
 try:
-    from concurrent.futures.process import _RemoteTraceback  # type: ignore[attr-defined]
+    from concurrent.futures.process import _RemoteTraceback
 except ImportError:
 
     class _RemoteTraceback(Exception):  # type: ignore[no-redef]
@@ -83,7 +83,7 @@ def raised(pickled: bytes, summary: str, traceback: str) -> BaseException:
             summary = f"{summary} (it cannot be unpickled: {error!r})"
     if not isinstance(exception, BaseException):
         exception = RemoteError(summary)
-    exception.__cause__ = _RemoteTraceback(f'\n"""\n{traceback}"""')
+    exception.__cause__ = _RemoteTraceback(f'\n"""\n{traceback}"""')  # type: ignore[arg-type]
     return exception
 
 

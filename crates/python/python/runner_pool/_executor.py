@@ -68,8 +68,8 @@ class _Calls(concurrent.futures.Executor):
         """Calls ``fn`` with the items of the iterables, and returns an iterator of the results, in order.
 
         ``timeout`` is the time in seconds for all results together. ``chunksize`` is the number of calls that
-        are sent to a worker together; by default it is chosen from how long calls take. With ``buffersize``, at
-        most that many calls are submitted before their results are taken; by default, all are at once.
+        are sent to a worker together; by default it is chosen from how long calls take. With ``buffersize``,
+        at most that many calls are submitted before their results are taken; by default, all are at once.
         """
         if chunksize is not None and chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
@@ -82,7 +82,7 @@ class _Calls(concurrent.futures.Executor):
         function, is_temporary = executor._functions.find_for_map(fn)
         return executor._pool.map(
             function,
-            zip(*iterables),
+            zip(*iterables),  # noqa: B905 - as in the standard library
             self._options,
             is_temporary=is_temporary,
             chunksize=chunksize or 1,
@@ -98,8 +98,8 @@ class ProcessPoolExecutor(_Calls):
 
     - ``timeout``: the time in seconds that a call may run. Then its worker is killed, and the call fails with
       :class:`JobTimeout`.
-    - ``max_memory``: the resident size of a worker, in bytes or as a string such as ``"1.5G"``, above which it
-      is killed, and the call fails with :class:`MemoryLimit`.
+    - ``max_memory``: the resident size of a worker, in bytes or as a string such as ``"1.5G"``, above which
+      it is killed, and the call fails with :class:`MemoryLimit`.
     - ``retries``: how often a call is repeated after its worker crashed.
     - ``on_crash``: what happens when a worker crashes. ``"heal"``: the call fails with
       :class:`WorkerCrashed`, and the worker is replaced. ``"break"``: all calls fail, as those of Python's
@@ -168,7 +168,7 @@ class ProcessPoolExecutor(_Calls):
         retries: int | None = None,
         max_memory: int | str | None = None,
     ) -> OptionsView:
-        """Returns a view of this executor, whose calls have these options instead of those of the executor."""
+        """Returns a view of this executor, whose calls have these options instead of its own."""
         return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -347,7 +347,7 @@ def _command() -> list[str]:
 
 
 def _environment(workers: int) -> list[tuple[str, str]]:
-    """Returns variables that keep libraries of linear algebra from starting more threads than there are cores."""
+    """Returns variables that keep libraries of linear algebra from starting more threads than cores."""
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     return [(name, str(threads)) for name in _THREAD_VARIABLES if name not in os.environ]
 

@@ -91,7 +91,7 @@ class _Deliveries:
             for future, kind, value in batch:
                 settle(future, kind, value)
             # Nothing is kept alive while this thread waits.
-            batch = future = value = None
+            del batch, future, value
 
     def flush(self) -> None:
         """Waits until all futures are settled whose jobs have ended."""

@@ -22,7 +22,7 @@ def register_joblib(name: str = "runner", **options: Any) -> None:
         with joblib.parallel_config(backend="runner", n_jobs=4):
             ...
     """
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     joblib.register_parallel_backend(name, lambda **arguments: _backend_class()(**{**options, **arguments}))
 
@@ -36,8 +36,12 @@ def _executor(workers: int, options: dict[str, Any]) -> ProcessPoolExecutor:
 
 
 def _backend_class() -> Any:
-    from joblib._parallel_backends import AutoBatchingMixin, FallbackToBackend, SequentialBackend
-    from joblib.parallel import ParallelBackendBase
+    from joblib._parallel_backends import (  # type: ignore[import-untyped]
+        AutoBatchingMixin,
+        FallbackToBackend,
+        SequentialBackend,
+    )
+    from joblib.parallel import ParallelBackendBase  # type: ignore[import-untyped]
 
     class Backend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
         supports_retrieve_callback = True

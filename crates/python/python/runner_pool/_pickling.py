@@ -20,10 +20,11 @@ def _by_value(value: Any, **keywords: Any) -> bytes:
     global _cloudpickle_dumps
     if _cloudpickle_dumps is None:
         # Imported when it is needed: it takes as long as all else that a worker imports.
-        from cloudpickle import dumps
+        from cloudpickle import dumps  # type: ignore[import-untyped]
 
         _cloudpickle_dumps = dumps
-    return _cloudpickle_dumps(value, protocol=PROTOCOL, **keywords)
+    pickled: bytes = _cloudpickle_dumps(value, protocol=PROTOCOL, **keywords)
+    return pickled
 
 
 def dump_by_value(value: Any) -> bytes:

@@ -15,8 +15,8 @@ def serve(fn: Callable[[Any], Any], protocol: str = "json") -> None:
     With ``protocol="json"``, requests and results are JSON values, and an exception is the error of its
     request. With ``"text"``, both are lines, and an exception ends the program, which is then started again.
 
-    What ``fn`` and the programs that it starts print goes to standard error, and they read nothing from standard
-    input, so that they cannot be taken for replies or take requests::
+    What ``fn`` and the programs that it starts print goes to standard error, and they read nothing from
+    standard input, so that they cannot be taken for replies or take requests::
 
         import runner_pool
         runner_pool.serve(lambda value: 1 / value)

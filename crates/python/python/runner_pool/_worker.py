@@ -38,7 +38,7 @@ def start(settings: bytes) -> None:
     sys.argv[:] = argv
     try:
         os.chdir(directory)
-    except OSError:
+    except OSError:  # noqa: SIM105 - contextlib would be one more import
         pass  # It has been removed, or is not readable any more; the caller can still work there.
     if "multiprocessing.process" in sys.modules:
         sys.modules["multiprocessing.process"].current_process().authkey = key
