@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod functions;
 mod handle;
+mod memory;
 mod options;
 mod pickler;
 mod results;
@@ -22,7 +23,7 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::{
-        delivery::Deliveries, engine::Pool, functions::Function, handle::JobHandle, options::Options,
-        pickler::collect_buffer, results::Results, worker::serve,
+        delivery::Deliveries, engine::Pool, functions::Function, handle::JobHandle, memory::Memory,
+        options::Options, pickler::collect_buffer, results::Results, worker::serve,
     };
 }

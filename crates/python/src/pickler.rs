@@ -9,10 +9,13 @@ use pyo3::{
     exceptions::PyException,
     intern,
     prelude::*,
-    types::{PyByteArray, PyBytes, PyDict, PyList},
+    types::{PyBytes, PyDict, PyList},
 };
 
-use crate::call::{Pickle, Stream};
+use crate::{
+    call::{Pickle, Stream},
+    memory::{self, Memory},
+};
 
 thread_local! {
     /// Buffers of the object that this thread is pickling.
@@ -70,7 +73,7 @@ impl Pickler {
         let stream = PyBytes::new(py, pickle.stream.bytes());
         let buffers = PyList::empty(py);
         for buffer in &pickle.buffers {
-            buffers.append(writable(py, buffer)?)?;
+            buffers.append(Memory::new(buffer)?)?;
         }
         let keywords = PyDict::new(py);
         keywords.set_item(intern!(py, "buffers"), buffers)?;
@@ -93,14 +96,6 @@ fn dump_with(dump: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Pic
     Ok(Pickle { stream, buffers })
 }
 
-/// Returns a copy that may be changed, as arrays may be that were pickled.
-fn writable<'py>(py: Python<'py>, buffer: &Blob) -> PyResult<Bound<'py, PyByteArray>> {
-    PyByteArray::new_with(py, buffer.len(), |bytes| {
-        bytes.copy_from_slice(buffer);
-        Ok(())
-    })
-}
-
 /// The callback for buffers: takes a large one out of the pickle and returns `False`, or returns `True`.
 #[pyfunction]
 pub(crate) fn collect_buffer(buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -111,9 +106,7 @@ pub(crate) fn collect_buffer(buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
     if bytes.len_bytes() < MIN_SHARED_SIZE {
         return Ok(true);
     }
-    let mut copied = Ok(());
-    let blob = Blob::with_len(bytes.len_bytes(), |target| copied = bytes.copy_to_slice(py, target))?;
-    copied?;
+    let blob = memory::to_blob(&bytes)?;
     BUFFERS.with_borrow_mut(|buffers| buffers.push(blob));
     Ok(false)
 }

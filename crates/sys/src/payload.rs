@@ -145,6 +145,58 @@ impl Payload {
     }
 }
 
+impl Payload {
+    /// Maps the file once more, as memory of this process, which may be written to: the system copies each page
+    /// when it is first written to, and the file does not change.
+    ///
+    /// # Errors
+    /// The system is out of memory or mappings.
+    pub fn private_copy(&self) -> io::Result<PrivateCopy> {
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address chosen by the kernel overlaps no other. The file has that many
+        // bytes and, being sealed, keeps them.
+        let start = unsafe { mmap(None, self.length, protection, MapFlags::MAP_PRIVATE, &self.fd, 0) }?;
+        Ok(PrivateCopy { start: start.cast(), length: self.length })
+    }
+}
+
+/// A copy of a [`Payload`] in the memory of this process.
+#[derive(Debug)]
+pub struct PrivateCopy {
+    start: NonNull<u8>,
+    length: NonZeroUsize,
+}
+
+// SAFETY: the mapping is owned by this value until it is dropped; borrows of it follow those of the value.
+unsafe impl Send for PrivateCopy {}
+// SAFETY: as above.
+unsafe impl Sync for PrivateCopy {}
+
+impl PrivateCopy {
+    /// Returns the bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the range is mapped until `self` is dropped; no other process has access to a private mapping
+        // of a sealed file, and this one only through `self`.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length.get()) }
+    }
+
+    /// Returns the bytes, to be changed.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and `self` is borrowed mutably.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length.get()) }
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        // SAFETY: the range was mapped by `private_copy` and is not borrowed any more. A failure leaks the
+        // mapping and has no other effect.
+        let _ = unsafe { munmap(self.start.cast(), self.length.get()) };
+    }
+}
+
 impl AsFd for Payload {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -284,6 +336,16 @@ mod tests {
         assert!(Payload::open(open.fd, 7).is_err(), "the file is not sealed");
         let null = OwnedFd::from(fs::File::open("/dev/null").unwrap());
         assert!(Payload::open(null, 7).is_err());
+    }
+
+    #[test]
+    fn private_copy_can_be_changed_and_the_file_cannot() {
+        let sent = Payload::create(&[b"one two"]).unwrap();
+        let mut copy = sent.private_copy().unwrap();
+        copy.bytes_mut()[0] = b'O';
+        assert_eq!((copy.bytes(), sent.bytes()), (&b"One two"[..], &b"one two"[..]));
+        drop(sent);
+        assert_eq!(copy.bytes(), b"One two");
     }
 
     #[test]

@@ -32,15 +32,18 @@
 //! | module | content |
 //! |---|---|
 //! | `shared` | the types |
+//! | `private` | copies that may be changed |
 //! | `writer` | data whose length is not known in advance |
 //! | `encoding` | encoding: as bytes, or as a reference to a file |
 
 mod encoding;
+mod private;
 mod shared;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use bytemuck::Pod;
+pub use private::PrivateBytes;
 pub use shared::{Blob, MIN_SHARED_SIZE, Shared};
 pub use writer::BlobWriter;

@@ -69,6 +69,12 @@ pub(super) struct Memory<T> {
     file: OnceLock<Arc<Payload>>,
 }
 
+impl<T> Memory<T> {
+    pub(super) fn items(&self) -> &[T] {
+        &self.items
+    }
+}
+
 impl<T: Pod> Shared<T> {
     /// Without a size the number of items would be unknown, and a mapping is aligned to a page.
     const CHECKED: () = assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096);
