@@ -115,7 +115,9 @@ def test_interrupt_ends_a_waiting_program(tmp_path, where):
         "map": "list(pool.map(calls.mark_and_wait, [sys.argv[1]]))",
         "shutdown": "pool.submit(calls.mark_and_wait, sys.argv[1]); pool.shutdown()",
     }[where]
-    imports = "import sys, calls\nfrom runner_pool import ProcessPoolExecutor"
+    imports = "import signal, sys, calls\nfrom runner_pool import ProcessPoolExecutor\n"
+    # A shell has programs in the background ignore the signal.
+    imports += "signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{imports}\npool = ProcessPoolExecutor(1)\n{body}"
     child = subprocess.Popen([sys.executable, "-c", program, tmp_path], stderr=subprocess.PIPE, text=True)
     wait_until("the call runs", lambda: list(tmp_path.glob("started-*")))
@@ -131,8 +133,9 @@ def test_exit_without_shutdown_waits_for_calls():
 import calls, os
 from runner_pool import ProcessPoolExecutor
 pool = ProcessPoolExecutor(1)
-pool.submit(calls.sleep, 0.2).add_done_callback(lambda future: print("done", future.result(), flush=True))
-pool.submit(print, "printed by a worker")
+# Each text in one piece, whatever the buffering.
+pool.submit(calls.sleep, 0.2).add_done_callback(lambda future: os.write(1, f"done {future.result()}\\n".encode()))
+pool.submit(os.write, 1, b"printed by a worker\\n")
 """
     ended = run(program)
     assert (ended.returncode, ended.stderr) == (0, "")
