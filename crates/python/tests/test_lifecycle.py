@@ -134,7 +134,8 @@ import calls, os
 from runner_pool import ProcessPoolExecutor
 pool = ProcessPoolExecutor(1)
 # Each text in one piece, whatever the buffering.
-pool.submit(calls.sleep, 0.2).add_done_callback(lambda future: os.write(1, f"done {future.result()}\\n".encode()))
+write = lambda future: os.write(1, f"done {future.result()}\\n".encode())
+pool.submit(calls.sleep, 0.2).add_done_callback(write)
 pool.submit(os.write, 1, b"printed by a worker\\n")
 """
     ended = run(program)
@@ -154,8 +155,9 @@ futures = [pool.submit(calls.crash), pool.submit(calls.double, 1)]
 
 def test_a_forked_process_cannot_use_the_pool():
     program = """
-import calls, os, sys
+import calls, os, sys, warnings
 from runner_pool import ProcessPoolExecutor
+warnings.simplefilter("ignore", DeprecationWarning)  # of os.fork with threads
 pool = ProcessPoolExecutor(1)
 assert pool.submit(calls.double, 1).result() == 2
 results = pool.map(calls.double, range(3))
@@ -175,8 +177,7 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 assert list(results) == [0, 2, 4] and pool.submit(calls.double, 3).result() == 6
 """
-    with warnings.catch_warnings():
-        ended = run(program)
+    ended = run(program)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
