@@ -214,5 +214,22 @@ def test_arrays(pool):
     assert list(small) == list(range(50))
 
 
+def test_an_array_of_100_mb_for_each_worker(pool):
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(12_500_000, dtype="f8")
+    futures = [pool.submit(numpy.add, array, n) for n in range(2)]
+    for number, future in enumerate(futures):
+        result = future.result(TIMEOUT)
+        assert result[0] == number and result[-1] == len(array) - 1 + number
+    del array, futures, future, result
+    assert open_files_named("runner-payload") == 0
+
+
+def open_files_named(name):
+    """Number of open files of this process whose names contain this one."""
+    links = (os.path.join("/proc/self/fd", number) for number in os.listdir("/proc/self/fd"))
+    return sum(name in os.readlink(link) for link in links if os.path.lexists(link))
+
+
 def test_pool_in_a_worker(pool):
     assert pool.submit(calls.nested, 21).result(TIMEOUT) == 42

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import signal
 import sys
+import threading
 import time
 
 import calls
 import pytest
-from conftest import TIMEOUT
+from conftest import TIMEOUT, workers_of
 from runner_pool import (
     BrokenProcessPool,
     JobTimeout,
@@ -177,3 +179,28 @@ def test_many_crashes_lose_nothing(pool):
             assert isinstance(future.exception(TIMEOUT), WorkerCrashed)
         else:
             assert future.result(TIMEOUT) == 2 * number
+
+
+def test_workers_killed_at_random_lose_nothing():
+    ended = threading.Event()
+
+    def kill_now_and_then():
+        chance = random.Random(1)
+        while not ended.wait(0.15):
+            workers = workers_of(os.getpid())
+            if workers:
+                os.kill(chance.choice(workers), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_now_and_then)
+    with ProcessPoolExecutor(2, retries=1000) as pool:
+        killer.start()
+        try:
+            results = list(pool.map(calls.sleep, [0.001] * 1000))
+            futures = [pool.submit(calls.double, n) for n in range(5000)]
+            doubled = [future.result(TIMEOUT) for future in futures]
+        finally:
+            ended.set()
+            killer.join()
+    assert results == [0.001] * 1000
+    assert doubled == [2 * n for n in range(5000)]
+    assert pool.stats()["retried"] > 0

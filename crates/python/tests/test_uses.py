@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import calls
 import pytest
 import runner_pool
-from conftest import TIMEOUT
+from conftest import TIMEOUT, run
 
 
 def test_joblib_backend():
@@ -90,3 +91,9 @@ def test_sizes():
     assert [parse_size(size) for size in sizes] == list(sizes.values())
     with pytest.raises(ValueError):
         parse_size("much")
+
+
+def test_example_of_the_readme():
+    readme = Path(__file__).parent.parent / "README.md"
+    program = readme.read_text().split("```python\n")[1].split("```")[0]
+    assert run(program).stdout == "2\n1\n"
