@@ -150,6 +150,9 @@ impl Pool {
         timeout: Option<f64>,
     ) -> PyResult<Results> {
         self.check_process()?;
+        if let Some(cause) = self.pool.broken() {
+            return Err(refused(py, SubmitError::Broken(cause)));
+        }
         let source = Source {
             arguments: Some(arguments),
             target: Target::Args(function.id),

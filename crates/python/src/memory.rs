@@ -19,8 +19,8 @@ pub(crate) struct Memory {
     _bytes: PrivateBytes,
 }
 
-// SAFETY: the memory is owned by the value, and does not move. It is accessed through Python's buffers only, whose
-// users synchronize accesses of several threads as for any other buffer.
+// SAFETY: the memory is owned by the value, and does not move. It is accessed through Python's buffers only,
+// whose users synchronize accesses of several threads as for any other buffer.
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
@@ -36,8 +36,8 @@ impl Memory {
 
 #[pymethods]
 impl Memory {
-    // SAFETY: Python passes a pointer to a structure that it owns, or NULL, which `PyBuffer_FillInfo` refuses. The
-    // structure gets a reference to `this`, which keeps the memory until the buffer is released.
+    // SAFETY: Python passes a pointer to a structure that it owns, or NULL, which `PyBuffer_FillInfo` refuses.
+    // The structure gets a reference to `this`, which keeps the memory until the buffer is released.
     unsafe fn __getbuffer__(this: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let memory = this.get();
         // SAFETY: the range is valid, and writable, for as long as `this` lives.
@@ -54,9 +54,9 @@ pub(crate) fn to_blob(buffer: &PyBuffer<u8>) -> io::Result<Blob> {
     if start.is_null() || !buffer.is_c_contiguous() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the buffer, which Python keeps until `buffer` is dropped, has that many contiguous bytes. The GIL is
-    // held, so that no Python code changes them; native code that changes an array while it is being pickled
-    // would race with any pickler.
+    // SAFETY: the buffer, which Python keeps until `buffer` is dropped, has that many contiguous bytes. The GIL
+    // is held, so that no Python code changes them; native code that changes an array while it is being
+    // pickled would race with any pickler.
     let bytes = unsafe { slice::from_raw_parts(ptr::from_ref(&*start), buffer.len_bytes()) };
     Blob::from_slice(bytes)
 }

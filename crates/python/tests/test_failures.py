@@ -147,6 +147,8 @@ def test_break_fails_all_calls_as_in_the_standard_library():
         assert all(isinstance(future.exception(TIMEOUT), BrokenProcessPool) for future in futures)
         with pytest.raises(BrokenProcessPool):
             pool.submit(calls.double, 1)
+        with pytest.raises(BrokenProcessPool):
+            pool.map(calls.double, [1])
 
 
 def test_initializer():

@@ -45,6 +45,17 @@ def test_shutdown_cancels_what_waits(tmp_path):
     pool.shutdown()
 
 
+def test_shutdown_in_a_callback():
+    pool, ended = ProcessPoolExecutor(1), threading.Event()
+
+    def end(future):
+        pool.shutdown()
+        ended.set()
+
+    pool.submit(calls.sleep, 0.05).add_done_callback(end)
+    assert ended.wait(TIMEOUT)
+
+
 def test_workers_can_be_ended():
     for end in (ProcessPoolExecutor.terminate_workers, ProcessPoolExecutor.kill_workers):
         pool = ProcessPoolExecutor(2)

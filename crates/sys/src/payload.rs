@@ -146,8 +146,8 @@ impl Payload {
 }
 
 impl Payload {
-    /// Maps the file once more, as memory of this process, which may be written to: the system copies each page
-    /// when it is first written to, and the file does not change.
+    /// Maps the file once more, as memory of this process, which may be written to: the system copies each
+    /// page when it is first written to, and the file does not change.
     ///
     /// # Errors
     /// The system is out of memory or mappings.
@@ -176,8 +176,8 @@ impl PrivateCopy {
     /// Returns the bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the range is mapped until `self` is dropped; no other process has access to a private mapping
-        // of a sealed file, and this one only through `self`.
+        // SAFETY: the range is mapped until `self` is dropped; no other process has access to a private
+        // mapping of a sealed file, and this one only through `self`.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length.get()) }
     }
 
