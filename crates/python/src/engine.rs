@@ -134,8 +134,9 @@ impl Pool {
         Ok(Some(JobHandle::new(job, future.unbind(), self.queue.clone(), self.pickler.clone())))
     }
 
-    /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead` is
-    /// the maximum number of calls without a result that has been taken; without it, all are submitted at once.
+    /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead`
+    /// is the maximum number of calls without a result that has been taken; without it, all are submitted at
+    /// once.
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
     #[pyo3(signature = (function, arguments, options, *, is_temporary, chunksize, ahead, timeout))]
     fn map(

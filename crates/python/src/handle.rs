@@ -72,8 +72,9 @@ impl JobHandle {
         self.job.is_running()
     }
 
-    /// Waits for the job of `future`, if no other thread does, and returns how it has ended, for the caller
-    /// to settle the future with. Returns `None` if the time is over, or if another thread settles the future.
+    /// Waits for the job of `future`, if no other thread does, and returns how it has ended, for the
+    /// caller to settle the future with. Returns `None` if the time is over, or if another thread settles the
+    /// future.
     ///
     /// The thread that waits receives the outcome from the worker itself: no other thread has to be woken.
     fn wait<'py>(

@@ -8,8 +8,8 @@ use std::{ffi::c_int, io, ptr, slice};
 use pool::data::{Blob, PrivateBytes};
 use pyo3::{buffer::PyBuffer, ffi, prelude::*};
 
-/// Memory of an array that was sent by another process: a copy of its own, made page by page when it is changed.
-/// Has Python's buffer protocol.
+/// Memory of an array that was sent by another process: a copy of its own, made page by page when it is
+/// changed. Has Python's buffer protocol.
 #[pyclass(frozen)]
 pub(crate) struct Memory {
     /// The start of `_bytes`, and their length. Only Python's buffers access them.
@@ -36,8 +36,8 @@ impl Memory {
 
 #[pymethods]
 impl Memory {
-    // SAFETY: Python passes a pointer to a structure that it owns, or NULL, which `PyBuffer_FillInfo` refuses.
-    // The structure gets a reference to `this`, which keeps the memory until the buffer is released.
+    // SAFETY: Python passes a pointer to a structure that it owns, or NULL, which `PyBuffer_FillInfo`
+    // refuses. The structure gets a reference to `this`, which keeps the memory until the buffer is released.
     unsafe fn __getbuffer__(this: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let memory = this.get();
         // SAFETY: the range is valid, and writable, for as long as `this` lives.
@@ -54,8 +54,8 @@ pub(crate) fn to_blob(buffer: &PyBuffer<u8>) -> io::Result<Blob> {
     if start.is_null() || !buffer.is_c_contiguous() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the buffer, which Python keeps until `buffer` is dropped, has that many contiguous bytes. The GIL
-    // is held, so that no Python code changes them; native code that changes an array while it is being
+    // SAFETY: the buffer, which Python keeps until `buffer` is dropped, has that many contiguous bytes. The
+    // GIL is held, so that no Python code changes them; native code that changes an array while it is being
     // pickled would race with any pickler.
     let bytes = unsafe { slice::from_raw_parts(ptr::from_ref(&*start), buffer.len_bytes()) };
     Blob::from_slice(bytes)
