@@ -13,7 +13,7 @@ import threading
 
 import calls
 import pytest
-from conftest import TIMEOUT, run
+from conftest import TIMEOUT, run, wait_until
 from runner_pool import Future, ProcessPoolExecutor
 
 
@@ -222,7 +222,7 @@ def test_an_array_of_100_mb_for_each_worker(pool):
         result = future.result(TIMEOUT)
         assert result[0] == number and result[-1] == len(array) - 1 + number
     del array, futures, future, result
-    assert open_files_named("runner-payload") == 0
+    wait_until("shared memory is closed", lambda: open_files_named("runner-payload") == 0)
 
 
 def open_files_named(name):
