@@ -136,7 +136,7 @@ def _settle_unobserved(future: Future[Any], kind: int, value: Any) -> bool:
         for waiter in future._waiters:
             waiter.add_result(future) if kind == _VALUE else waiter.add_exception(future)
         future._condition.notify_all()
-    future._invoke_callbacks()  # type: ignore[attr-defined]
+    future._invoke_callbacks()
     return True
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
-import pickle
-from typing import Any
+
+# The module `pickle` itself takes as long to import as all else that a worker needs.
+from _pickle import dumps, loads
 
 from . import _native
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PROTOCOL = 5
 
-dump = functools.partial(pickle.dumps, protocol=PROTOCOL, buffer_callback=_native.collect_buffer)
-load = pickle.loads
+dump = functools.partial(dumps, protocol=PROTOCOL, buffer_callback=_native.collect_buffer)
+load = loads
 
 _cloudpickle_dumps: Any = None
 
@@ -20,9 +25,9 @@ def _by_value(value: Any, **keywords: Any) -> bytes:
     global _cloudpickle_dumps
     if _cloudpickle_dumps is None:
         # Imported when it is needed: it takes as long as all else that a worker imports.
-        from cloudpickle import dumps  # type: ignore[import-untyped]
+        import cloudpickle  # type: ignore[import-untyped]
 
-        _cloudpickle_dumps = dumps
+        _cloudpickle_dumps = cloudpickle.dumps
     pickled: bytes = _cloudpickle_dumps(value, protocol=PROTOCOL, **keywords)
     return pickled
 
@@ -35,7 +40,7 @@ def dump_by_value(value: Any) -> bytes:
 def dump_whole(value: Any) -> bytes:
     """Pickles a function or an exception, with everything in one piece."""
     try:
-        pickled = pickle.dumps(value, PROTOCOL)
+        pickled = dumps(value, PROTOCOL)
     except Exception:
         return _by_value(value)
     # ``__main__`` is another module in a worker.

@@ -7,9 +7,11 @@ package.
 from __future__ import annotations
 
 import os
-import pickle
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # A worker starts faster without what it does not need.
+    from typing import Any
 
 
 def main() -> None:
@@ -26,19 +28,21 @@ def main() -> None:
 
 def start(settings: bytes) -> None:
     """Prepares this process, from the settings of the executor."""
-    import signal
+    import _signal  # type: ignore[import-not-found]
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from . import _pickling
+
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         # What a job has printed is not lost when a later one crashes.
         if stream is not None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    path, directory, argv, key, initializer = pickle.loads(settings)
+    path, directory, argv, key, initializer = _pickling.load(settings)
     sys.path[:] = path
     sys.argv[:] = argv
-    try:
+    try:  # noqa: SIM105 - contextlib would be one more import
         os.chdir(directory)
-    except OSError:  # noqa: SIM105 - contextlib would be one more import
+    except OSError:
         pass  # It has been removed, or is not readable any more; the caller can still work there.
     if "multiprocessing.process" in sys.modules:
         sys.modules["multiprocessing.process"].current_process().authkey = key
@@ -75,8 +79,10 @@ class _AuthenticationKey:
 
 def initialize(pickled: bytes) -> None:
     """Calls the initializer of the executor."""
+    from . import _pickling
+
     try:
-        function, args = pickle.loads(pickled)
+        function, args = _pickling.load(pickled)
         function(*args)
     except BaseException as error:
         import traceback
@@ -119,7 +125,7 @@ def pickled_exception(error: BaseException) -> bytes:
     try:
         pickled = _pickling.dump_whole(error)
         # Many an exception is pickled without the arguments that its class requires.
-        pickle.loads(pickled)
+        _pickling.load(pickled)
     except Exception:
         return b""
     return pickled
