@@ -1,12 +1,12 @@
-//! The job type: a call of a Python function.
+//! What is sent to a worker and back: calls of Python functions, and their results.
 
 use pool::{
-    Job, JobError,
+    JobError,
     data::{Blob, MIN_SHARED_SIZE},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Raised, functions::FunctionId, worker::Interpreter};
+use crate::{failure::Raised, functions::FunctionId};
 
 /// A call of a Python function.
 #[derive(Serialize, Deserialize)]
@@ -61,16 +61,5 @@ impl Stream {
             Stream::Small(bytes) => bytes,
             Stream::Large(blob) => blob,
         }
-    }
-}
-
-impl Job for Call {
-    const NAME: &'static str = "runner_pool.Call";
-    type Output = Pickle;
-    type Error = Raised;
-    type Context = Interpreter;
-
-    fn run(self, interpreter: &mut Interpreter) -> Result<Pickle, Raised> {
-        interpreter.call(self)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pool::worker::Context;
+use pool::{Job, worker::Context};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyDict, PyTuple},
@@ -72,8 +72,19 @@ impl Context for Interpreter {
     }
 }
 
+impl Job for Call {
+    const NAME: &'static str = "runner_pool.Call";
+    type Output = Pickle;
+    type Error = Raised;
+    type Context = Interpreter;
+
+    fn run(self, interpreter: &mut Interpreter) -> Result<Pickle, Raised> {
+        interpreter.call(self)
+    }
+}
+
 impl Interpreter {
-    pub(crate) fn call(&mut self, call: Call) -> Result<Pickle, Raised> {
+    fn call(&mut self, call: Call) -> Result<Pickle, Raised> {
         Python::attach(|py| self.result(py, &call).map_err(|error| self.describe(py, error)))
     }
 

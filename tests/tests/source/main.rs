@@ -18,8 +18,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Folders that hold no source: what is built, and what fuzzing has found.
-const NO_SOURCE: [&str; 3] = ["target", "corpus", ".git"];
+/// Folders that hold no source: what is built, what fuzzing has found, and what tools of Python keep.
+const NO_SOURCE: [&str; 7] =
+    ["target", "corpus", ".git", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"];
 
 /// Files of the source tree, as paths relative to the [root], in alphabetical order.
 fn files() -> Vec<PathBuf> {
@@ -28,6 +29,8 @@ fn files() -> Vec<PathBuf> {
         for entry in fs::read_dir(root().join(&folder)).unwrap().map(Result::unwrap) {
             let path = folder.join(entry.file_name());
             match entry.file_type().unwrap() {
+                // An extension module of Python is in its package when it is tried there.
+                kind if kind.is_file() && path.extension().is_some_and(|kind| kind == "so") => {}
                 kind if kind.is_file() => files.push(path),
                 kind if kind.is_dir() && !NO_SOURCE.iter().any(|name| path.ends_with(name)) => {
                     folders.push(path);
