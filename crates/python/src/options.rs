@@ -19,7 +19,7 @@ impl Options {
             options = options.retries(retries);
         }
         if let Some(bytes) = max_memory {
-            options = options.max_memory(bytes);
+            options = options.max_rss(bytes);
         }
         Ok(Options(options))
     }
