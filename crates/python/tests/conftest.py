@@ -19,11 +19,19 @@ from runner_pool import ProcessPoolExecutor  # noqa: E402
 TIMEOUT = 60
 
 
+def read(path):
+    """Returns the contents of a file in /proc; nothing if the thread or process has ended meanwhile."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def workers_of(pid):
     """Returns the processes of workers that a process has started."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(child) for path in children for child in path.read_text().split()]
-    return [child for child in found if b"_worker.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = [int(child) for path in children for child in read(path).split()]
+    return [child for child in found if b"_worker.py" in read(Path(f"/proc/{child}/cmdline"))]
 
 
 def wait_until(what, condition):
