@@ -1,17 +1,14 @@
 //! Admitting jobs: at once, by blocking, or as a future.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use job::Job;
 
 use super::{
     SubmitAsync, TrySubmitError,
+    admission_wait::AdmissionWait,
     gate::{Gate, Permit},
     submit_async::Submitted,
-    waiter::Waiter,
 };
 use crate::{JobFuture, callback::in_callback, future::Control, thread_group::ThreadGroup};
 
@@ -73,24 +70,5 @@ fn admit_async(gate: &Arc<Gate>, control: &dyn Control) -> Result<Permit, Admiss
     }
     control.awaited();
     control.settle();
-    gate.enter(1).map_err(|waiter| AdmissionWait { gate: gate.clone(), waiter })
-}
-
-/// Place of a task among those that wait to be admitted. If it is dropped, the task gives up.
-pub(crate) struct AdmissionWait {
-    gate: Arc<Gate>,
-    waiter: Arc<Waiter>,
-}
-
-impl AdmissionWait {
-    /// Returns the permit, or registers the waker of the task.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Permit> {
-        self.waiter.poll(context).map(|reserved| Permit::new(&self.gate, reserved))
-    }
-}
-
-impl Drop for AdmissionWait {
-    fn drop(&mut self) {
-        self.gate.leave(&self.waiter);
-    }
+    gate.enter(1).map_err(|waiter| AdmissionWait::new(gate, waiter))
 }

@@ -6,6 +6,7 @@
 //! | `load` | number and size of jobs |
 //! | `waiter` | a thread or task that waits to be admitted |
 //! | `admission` | admitting a job: at once, by blocking, or as a future |
+//! | `admission_wait` | a task that waits to be admitted |
 //! | `submit_async` | the future of a submission |
 //! | `error` | error of a submission that does not wait |
 //!
@@ -14,6 +15,7 @@
 //! other lock is taken and no waker is called under it.
 
 mod admission;
+mod admission_wait;
 mod error;
 mod gate;
 mod load;

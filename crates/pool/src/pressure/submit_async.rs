@@ -9,7 +9,7 @@ use std::{
 
 use job::Job;
 
-use super::{admission::AdmissionWait, gate::Permit};
+use super::{admission_wait::AdmissionWait, gate::Permit};
 use crate::{JobFuture, SubmitError};
 
 /// Future of a submission, which resolves to the [`JobFuture`] once there is room in the queue; see
