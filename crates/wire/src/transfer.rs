@@ -57,26 +57,35 @@ thread_local! {
 
 /// Files that encoded values refer to. They are kept open. Values that refer to the same file may add it
 /// several times.
+///
+/// Nearly all values have none, so this has the size of a pointer: it is returned for each encoded job.
 #[derive(Clone, Debug, Default)]
-pub struct Files(Vec<Arc<Payload>>);
+#[expect(clippy::box_collection, reason = "a vector has three times the size")]
+pub struct Files(Option<Box<Vec<Arc<Payload>>>>);
 
 impl Files {
     /// Returns true if there are none.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn list(&self) -> &[Arc<Payload>] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Number of files.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.list().len()
     }
 
     /// Adds other files.
     pub fn extend(&mut self, other: Files) {
-        self.0.extend(other.0);
+        if let Some(others) = other.0 {
+            self.0.get_or_insert_default().extend(*others);
+        }
     }
 
     /// Size of all files in bytes.
@@ -87,7 +96,7 @@ impl Files {
     /// Returns the descriptor and length of each file, once.
     pub fn descriptors(&self) -> impl Iterator<Item = (u32, u64)> {
         let mut known = HashSet::new();
-        let files = self.0.iter().map(|file| (file.number(), file.length() as u64));
+        let files = self.list().iter().map(|file| (file.number(), file.length() as u64));
         files.filter(move |(number, _)| known.insert(*number))
     }
 }
@@ -116,7 +125,7 @@ impl Scope {
         let mut files = COLLECTED.with_borrow_mut(|files| files.split_off(self.collected));
         files.sort_unstable_by_key(|file| file.number());
         files.dedup_by_key(|file| file.number());
-        Files(files)
+        Files(Some(Box::new(files)))
     }
 }
 

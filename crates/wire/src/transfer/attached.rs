@@ -34,6 +34,7 @@ impl AttachedFiles {
 
 impl From<Files> for AttachedFiles {
     fn from(Files(files): Files) -> AttachedFiles {
+        let files = files.map_or_else(Vec::new, |files| *files);
         let files: HashMap<_, _> = files.into_iter().map(|file| (file.number(), file)).collect();
         AttachedFiles(ReceivedFiles::of(files))
     }
