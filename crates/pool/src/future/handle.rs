@@ -139,10 +139,13 @@ impl<J: Job> JobFuture<J> {
     }
 
     fn outcome(&self, timeout: Option<Duration>) -> Outcome<J> {
-        if !self.slot.wait(timeout) {
-            return Err(JobError::NotReady);
-        }
+        self.wait(timeout)?;
         self.slot.take().unwrap_or(Err(JobError::Taken))
+    }
+
+    /// Waits for the outcome; forever without a timeout.
+    pub(super) fn wait(&self, timeout: Option<Duration>) -> Result<(), JobError<J::Error>> {
+        if self.slot.wait(timeout) { Ok(()) } else { Err(JobError::NotReady) }
     }
 
     /// Returns whether the job has succeeded, failed or been cancelled.

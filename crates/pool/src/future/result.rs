@@ -45,9 +45,7 @@ impl<J: Job> JobFuture<J> {
         J::Output: Clone,
         J::Error: Clone,
     {
-        if !self.slot().wait(timeout) {
-            return Err(JobError::NotReady);
-        }
+        self.wait(timeout)?;
         self.slot().read(Clone::clone).unwrap_or(Err(JobError::Taken))
     }
 
@@ -94,9 +92,7 @@ impl<J: Job> JobFuture<J> {
     where
         J::Error: Clone,
     {
-        if !self.slot().wait(timeout) {
-            return Err(JobError::NotReady);
-        }
+        self.wait(timeout)?;
         match self.slot().read(|outcome| outcome.as_ref().err().cloned()) {
             None => Err(JobError::Taken),
             Some(Some(JobError::Cancelled)) => Err(JobError::Cancelled),

@@ -192,7 +192,9 @@ impl<J: Job> ProcessPool<J> {
     }
 
     /// Stops the pool and kills all workers and their jobs' processes. Unfinished jobs are cancelled. Returns
-    /// at once; [`join`](Executor::join) waits for the end.
+    /// at once; [`join`](Executor::join) waits for the end. Another name of
+    /// [`shutdown_now`](Executor::shutdown_now), beside
+    /// [`terminate_workers`](ProcessPool::terminate_workers).
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -209,7 +211,7 @@ impl<J: Job> ProcessPool<J> {
     /// }
     /// ```
     pub fn kill_workers(&self) {
-        apply(&self.shared, Event::Stopped { grace: Duration::ZERO, terminate: false });
+        self.shutdown_now();
     }
 }
 
