@@ -81,9 +81,10 @@ impl Pickler {
     }
 }
 
-/// Returns whether a pickle may refer to something in the module `__main__`.
+/// Returns whether a pickle may refer to something in the main module: in `__main__`, or, in a process of
+/// `multiprocessing`, in `__mp_main__`.
 fn mentions_main(pickle: &[u8]) -> bool {
-    memmem::find(pickle, b"__main__").is_some()
+    memmem::find(pickle, b"_main__").is_some()
 }
 
 fn dump_with(dump: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Pickle> {

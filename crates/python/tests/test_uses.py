@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +27,37 @@ def test_joblib_backend():
         assert joblib.Parallel()(joblib.delayed(lambda n: n + 1)(n) for n in range(5)) == [1, 2, 3, 4, 5]
     from runner_pool import _joblib
 
-    for executor in _joblib._executors.values():
-        executor.shutdown()
-    _joblib._executors.clear()
+    _joblib._kept.close_unused()
+
+
+def inner_threads(number):
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def test_joblib_backend_limits_the_threads_of_libraries():
+    joblib = pytest.importorskip("joblib")
+    runner_pool.register_joblib()
+    with joblib.parallel_config(backend="runner", n_jobs=2, inner_max_num_threads=3):
+        assert joblib.Parallel()(joblib.delayed(inner_threads)(n) for n in range(4)) == ["3"] * 4
+    from runner_pool import _joblib
+
+    _joblib._kept.close_unused()
+
+
+def test_joblib_backend_closes_executors_that_are_not_used():
+    joblib = pytest.importorskip("joblib")
+    runner_pool.register_joblib(initargs=([1], {}))
+    from runner_pool import _joblib
+
+    for workers in (2, 3, 2):
+        with joblib.parallel_config(backend="runner", n_jobs=workers):
+            assert joblib.Parallel()(joblib.delayed(calls.double)(n) for n in range(8))[7] == 14
+            assert len(_joblib._kept._executors) == 1
+    _joblib._kept.close_unused()
+
+
+def test_version_is_that_of_the_distribution():
+    assert runner_pool.__version__ == importlib.metadata.version("runner-pool")
 
 
 def test_grid_search_of_scikit_learn_has_the_same_results():
@@ -48,8 +78,7 @@ def test_grid_search_of_scikit_learn_has_the_same_results():
     assert searches["loky"].best_params_ == searches["runner"].best_params_
     from runner_pool import _joblib
 
-    [executor.shutdown() for executor in _joblib._executors.values()]
-    _joblib._executors.clear()
+    _joblib._kept.close_unused()
 
 
 def serve(program, requests):

@@ -10,4 +10,15 @@ from ._joblib import register_joblib as register_joblib
 from ._serve import serve as serve
 
 __version__: str
-__all__: list[str]
+__all__ = [
+    "BrokenProcessPool",
+    "Future",
+    "JobTimeout",
+    "MemoryLimit",
+    "ProcessPoolExecutor",
+    "RemoteError",
+    "WorkerCrashed",
+    "bench",
+    "register_joblib",
+    "serve",
+]

@@ -83,7 +83,9 @@ def raised(pickled: bytes, summary: str, traceback: str) -> BaseException:
             summary = f"{summary} (it cannot be unpickled: {error!r})"
     if not isinstance(exception, BaseException):
         exception = RemoteError(summary)
-    exception.__cause__ = _RemoteTraceback(f'\n"""\n{traceback}"""')  # type: ignore[arg-type]
+    cause = _RemoteTraceback(f'\n"""\n{traceback}"""')  # type: ignore[arg-type]
+    # Unlike an assignment, this works for classes that forbid them, such as frozen data classes.
+    vars(BaseException)["__cause__"].__set__(exception, cause)
     return exception
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing.process
+import operator
 import os
 import pickle
 import subprocess
@@ -13,12 +14,13 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
-from . import _native, _pickling
+from . import _native, _pickling, _worker
 from ._errors import BrokenProcessPool
 from ._future import Future, add_user, remove_user
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREAD_VARIABLES = (
@@ -42,7 +44,7 @@ class _Calls(concurrent.futures.Executor):
     def _executor(self) -> ProcessPoolExecutor:
         raise NotImplementedError
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         executor = self._executor
         executor._check_open()
         future: Future[T] = Future()
@@ -53,8 +55,9 @@ class _Calls(concurrent.futures.Executor):
             future.set_exception(error)
             return future
         if function is None:
-            args, keywords = (fn, args, kwargs), None
-        future._job = executor._pool.submit(future, function, args, keywords, self._options)
+            future._job = executor._pool.submit(future, None, (fn, args, kwargs), None, self._options)
+        else:
+            future._job = executor._pool.submit(future, function, args, keywords, self._options)
         return future
 
     def map(
@@ -94,13 +97,16 @@ class _Calls(concurrent.futures.Executor):
 class ProcessPoolExecutor(_Calls):
     """Runs calls on worker processes.
 
-    Each argument but these is that of :class:`concurrent.futures.ProcessPoolExecutor`:
+    The arguments are those of :class:`concurrent.futures.ProcessPoolExecutor`, and:
 
     - ``timeout``: the time in seconds that a call may run. Then its worker is killed, and the call fails with
       :class:`JobTimeout`.
     - ``max_memory``: the resident size of a worker, in bytes or as a string such as ``"1.5G"``, above which
       it is killed, and the call fails with :class:`MemoryLimit`.
     - ``retries``: how often a call is repeated after its worker crashed.
+    - ``threads_per_worker``: the number of threads that libraries of linear algebra may use in a worker
+      (``OMP_NUM_THREADS`` and the like). By default, it is the number of cores divided by that of workers,
+      unless these variables are set.
     - ``on_crash``: what happens when a worker crashes. ``"heal"``: the call fails with
       :class:`WorkerCrashed`, and the worker is replaced. ``"break"``: all calls fail, as those of Python's
       own executor do.
@@ -117,9 +123,10 @@ class ProcessPoolExecutor(_Calls):
         *,
         max_tasks_per_child: int | None = None,
         timeout: float | None = None,
-        max_memory: int | str | None = None,
+        max_memory: float | str | None = None,
         retries: int = 0,
-        on_crash: str = "heal",
+        on_crash: Literal["heal", "break"] = "heal",
+        threads_per_worker: int | None = None,
     ) -> None:
         workers = _worker_count(max_workers)
         if initializer is not None and not callable(initializer):
@@ -136,6 +143,10 @@ class ProcessPoolExecutor(_Calls):
         self._options = _native.Options()
         self._is_closed = False
         size = parse_size(max_memory)
+        if not isinstance(retries, int):
+            raise TypeError("retries must be an integer")
+        if retries < 0:
+            raise ValueError("retries must be >= 0")
         settings = _settings(initializer, initargs)
         self._deliveries = add_user()
         try:
@@ -143,7 +154,7 @@ class ProcessPoolExecutor(_Calls):
                 self._deliveries.native,
                 workers,
                 _command(),
-                _environment(workers),
+                _environment(workers, threads_per_worker),
                 settings,
                 timeout=timeout,
                 max_memory=size,
@@ -166,9 +177,12 @@ class ProcessPoolExecutor(_Calls):
         *,
         timeout: float | None = None,
         retries: int | None = None,
-        max_memory: int | str | None = None,
+        max_memory: float | str | None = None,
     ) -> OptionsView:
-        """Returns a view of this executor, whose calls have these options instead of its own."""
+        """Returns a view of this executor, whose calls have these options instead of its own.
+
+        An option that is ``None`` is that of the executor.
+        """
         return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -183,7 +197,7 @@ class ProcessPoolExecutor(_Calls):
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool | None:
         if exc_type is not None and issubclass(exc_type, KeyboardInterrupt):
-            # The user wants the program to end, and not its calls to.
+            # Ctrl-C is to end the program, and not to wait for its calls.
             self.kill_workers()
         self.shutdown(wait=True)
         return None
@@ -227,19 +241,32 @@ class OptionsView(_Calls):
         self._viewed.shutdown(wait, cancel_futures=cancel_futures)
 
 
+class _Sent(NamedTuple):
+    """A function that a pool has been given."""
+
+    # Keeps the function alive, and so its address its own.
+    function: object
+    pickled: bytes
+    place: _native.Function
+    # What its pickle contains: see `_captured`.
+    captured: tuple[object, ...]
+
+
 class _Functions:
     """The functions that a pool has been given."""
 
     def __init__(self, pool: _native.Pool) -> None:
         self._pool = pool
-        # By the address of the function, which is kept alive: the function, its pickle, and its place.
-        self._known: dict[int, tuple[object, bytes, _native.Function]] = {}
+        # By the address of the function.
+        self._known: dict[int, _Sent] = {}
+        # That of the workers.
+        self._path = list(sys.path)
 
     def find(self, fn: Any) -> _native.Function | None:
         """Returns the place of a function; None if it is to be pickled with each call."""
         known = self._known.get(id(fn))
-        if known is not None:
-            return known[2]
+        if known is not None and (not known.captured or _are_same(known.captured, _captured(fn))):
+            return known.place
         return self._add(fn, _pickling.dump_whole(fn)) if _is_plain(fn) else None
 
     def find_for_map(self, fn: Any) -> tuple[_native.Function, bool]:
@@ -249,14 +276,56 @@ class _Functions:
             return self._pool.add_function(pickled), True
         known = self._known.get(id(fn))
         # The pickle of a function may contain values of variables, which may have changed.
-        return (known[2] if known is not None and known[1] == pickled else self._add(fn, pickled)), False
+        if known is not None and known.pickled == pickled:
+            return known.place, False
+        return self._add(fn, pickled), False
 
     def _add(self, fn: Any, pickled: bytes) -> _native.Function:
-        place = self._pool.add_function(pickled)
+        place = self._pool.add_function(self._with_path(pickled))
         if len(self._known) >= _MAX_CACHED_FUNCTIONS:
             self._known.pop(next(iter(self._known)), None)
-        self._known[id(fn)] = (fn, pickled, place)
+        captured = _captured(fn) if _pickling.is_by_value(fn) else ()
+        self._known[id(fn)] = _Sent(fn, pickled, place, captured)
         return place
+
+    def _with_path(self, pickled: bytes) -> bytes:
+        """Adds what has been added to the path of modules since the workers were given it."""
+        added = [entry for entry in sys.path if entry not in self._path]
+        return pickle.dumps(_WithPath(added, pickled)) if added else pickled
+
+
+class _WithPath:
+    """Is unpickled as the function whose pickle it contains, after the path of modules was extended."""
+
+    def __init__(self, entries: list[str], pickled: bytes) -> None:
+        self._arguments = entries, pickled
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _worker.with_path, self._arguments
+
+
+def _captured(fn: Any) -> tuple[object, ...]:
+    """Returns the objects that a function which is pickled by value refers to itself: its code, its defaults,
+    its captured variables, and its global ones. If one of them is assigned to, the pickle is out of date; a
+    change inside of one is not seen."""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return ()
+    values = fn.__globals__
+    cells = (_contents(cell) for cell in fn.__closure__ or ())
+    names = (values.get(name) for name in code.co_names)
+    return (code, fn.__defaults__, fn.__kwdefaults__, *cells, *names)
+
+
+def _contents(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None  # It has not been assigned to.
+
+
+def _are_same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _is_plain(fn: Any) -> bool:
@@ -288,7 +357,9 @@ class _Pools:
         """Waits for all calls, as Python's own executors do when the interpreter exits; after a Ctrl-C, kills
         them."""
         self.is_at_exit = True
-        is_interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
+        # At a prompt, an earlier Ctrl-C has ended a statement, and not the program.
+        is_prompt = sys.flags.inspect or hasattr(sys, "ps1")
+        is_interrupted = not is_prompt and getattr(sys, "last_type", None) is KeyboardInterrupt
         pools = list(self._open.values())
         for pool in pools:
             pool.kill_workers() if is_interrupted else pool.close()
@@ -333,21 +404,34 @@ def _worker_count(max_workers: int | None) -> int:
 def _check_context(context: Any) -> None:
     if context is None:
         return
+    if not hasattr(context, "get_start_method"):
+        raise TypeError("mp_context must be a context of multiprocessing")
     method = context.get_start_method(allow_none=False)
     if method != "spawn":
         message = f"mp_context is ignored: workers are fresh interpreters, as with 'spawn', not {method!r}"
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 def _command() -> list[str]:
     """Returns the command that starts a worker."""
     worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker.py")
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags, worker]
+    return [sys.executable, *_interpreter_flags(), worker]
 
 
-def _environment(workers: int) -> list[tuple[str, str]]:
+def _interpreter_flags() -> list[str]:
+    """Returns the flags of this interpreter, those of ``-X`` included that the standard library omits."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    passed = {flag.partition("=")[0] for flag in flags}
+    for name, value in sys._xoptions.items():
+        if name not in passed:
+            flags += ["-X", name if value is True else f"{name}={value}"]
+    return flags
+
+
+def _environment(workers: int, threads: int | None) -> list[tuple[str, str]]:
     """Returns variables that keep libraries of linear algebra from starting more threads than cores."""
+    if threads is not None:
+        return [(name, str(threads)) for name in _THREAD_VARIABLES]
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     return [(name, str(threads)) for name in _THREAD_VARIABLES if name not in os.environ]
 
@@ -364,14 +448,23 @@ def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ..
     return pickle.dumps((sys.path, directory, sys.argv, key, pickled))
 
 
-def parse_size(size: int | str | None) -> int | None:
+def parse_size(size: float | str | None) -> int | None:
     """Returns a number of bytes, which may be given as a string such as ``"512M"`` or ``"1.5 GiB"``."""
-    if size is None or isinstance(size, int):
-        return size
+    if size is None:
+        return None
+    if not isinstance(size, (int, float, str)):
+        raise TypeError(f"a size is a number or a string, not {type(size).__name__}")
+    try:
+        number = _parse_unit(size) if isinstance(size, str) else int(size)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{size!r} is not a size, such as 1000000, '512M' or '1.5G'") from None
+    if not 0 < number < 1 << 64:
+        raise ValueError(f"{size!r} is not a size in bytes, which is positive and has 64 bits")
+    return number
+
+
+def _parse_unit(size: str) -> int:
     text = size.strip().upper().removesuffix("B").removesuffix("I").strip()
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
     unit = units.get(text[-1:], 1)
-    try:
-        return int(float(text if unit == 1 else text[:-1]) * unit)
-    except ValueError:
-        raise ValueError(f"{size!r} is not a size, such as 1000000, '512M' or '1.5G'") from None
+    return int(float(text if unit == 1 else text[:-1]) * unit)

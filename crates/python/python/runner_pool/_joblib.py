@@ -3,14 +3,68 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from ._executor import ProcessPoolExecutor
 
-# Executors by their number of workers and other arguments. They are kept for later calls, like those of loky,
-# because workers have imported what jobs need.
-_executors: dict[object, ProcessPoolExecutor] = {}
+
+class _Kept:
+    """Executors that are kept for later calls, like that of loky, because workers have imported what jobs
+    need. Those that nothing uses are closed when another one is needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._executors: list[_Shared] = []
+
+    def acquire(self, options: dict[str, Any]) -> _Shared:
+        """Returns an executor with these arguments, to be released."""
+        with self._lock:
+            if self._process != os.getpid():
+                # Those of a parent that has forked this process.
+                self._process, self._executors = os.getpid(), []
+            found = next((each for each in self._executors if each.fits(options)), None)
+            unused = self._take_unused(found)
+            if found is None:
+                found = _Shared(options)
+                self._executors.append(found)
+            found.uses += 1
+        for each in unused:
+            each.executor.shutdown(wait=False)
+        return found
+
+    def close_unused(self) -> None:
+        """Ends the executors that nothing uses."""
+        with self._lock:
+            unused = self._take_unused(None)
+        for each in unused:
+            each.executor.shutdown()
+
+    def _take_unused(self, kept: _Shared | None) -> list[_Shared]:
+        unused = [each for each in self._executors if each is not kept and each.uses == 0]
+        self._executors = [each for each in self._executors if each not in unused]
+        return unused
+
+    def release(self, shared: _Shared) -> None:
+        with self._lock:
+            shared.uses -= 1
+
+
+class _Shared:
+    """An executor, its arguments, and the number of calls of joblib that use it."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.executor = ProcessPoolExecutor(**options)
+        self.options = options
+        self.uses = 0
+
+    def fits(self, options: dict[str, Any]) -> bool:
+        return self.options == options and not self.executor._is_closed
+
+
+_kept = _Kept()
 
 
 def register_joblib(name: str = "runner", **options: Any) -> None:
@@ -27,14 +81,6 @@ def register_joblib(name: str = "runner", **options: Any) -> None:
     joblib.register_parallel_backend(name, lambda **arguments: _backend_class()(**{**options, **arguments}))
 
 
-def _executor(workers: int, options: dict[str, Any]) -> ProcessPoolExecutor:
-    key = (workers, os.getpid(), tuple(sorted(options.items())))
-    executor = _executors.get(key)
-    if executor is None or executor._is_closed:
-        executor = _executors[key] = ProcessPoolExecutor(workers, **options)
-    return executor
-
-
 def _backend_class() -> Any:
     from joblib._parallel_backends import (  # type: ignore[import-untyped]
         AutoBatchingMixin,
@@ -45,11 +91,14 @@ def _backend_class() -> Any:
 
     class Backend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
         supports_retrieve_callback = True
+        supports_inner_max_num_threads = True
 
-        def __init__(self, nesting_level: int | None = None, **options: Any) -> None:
-            super().__init__(nesting_level=nesting_level)
+        def __init__(
+            self, nesting_level: int | None = None, inner_max_num_threads: int | None = None, **options: Any
+        ) -> None:
+            super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
             self._pool_options = options
-            self._executor: ProcessPoolExecutor | None = None
+            self._shared: _Shared | None = None
 
         def effective_n_jobs(self, n_jobs: int | None) -> int:
             if n_jobs == 0:
@@ -63,12 +112,15 @@ def _backend_class() -> Any:
             if workers == 1:
                 raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
             self.parallel = parallel
-            self._executor = _executor(workers, self._pool_options)
+            options = {**self._pool_options, "max_workers": workers}
+            if self.inner_max_num_threads is not None:
+                options["threads_per_worker"] = self.inner_max_num_threads
+            self._shared = _kept.acquire(options)
             return workers
 
         def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
-            assert self._executor is not None
-            future = self._executor.submit(func)
+            assert self._shared is not None
+            future = self._shared.executor.submit(func)
             if callback is not None:
                 future.add_done_callback(callback)
             return future
@@ -77,14 +129,19 @@ def _backend_class() -> Any:
             return future.result()
 
         def terminate(self) -> None:
-            self._executor = None
+            self._release()
             self.reset_batch_stats()
 
         def abort_everything(self, ensure_ready: bool = True) -> None:
-            executor, self._executor = self._executor, None
-            if executor is not None:
-                executor.kill_workers()
+            if (shared := self._release()) is not None:
+                shared.executor.kill_workers()
             if ensure_ready:
                 self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel)
+
+        def _release(self) -> _Shared | None:
+            shared, self._shared = self._shared, None
+            if shared is not None:
+                _kept.release(shared)
+            return shared
 
     return Backend

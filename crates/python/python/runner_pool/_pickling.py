@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 
 # The module `pickle` itself takes as long to import as all else that a worker needs.
 from _pickle import dumps, loads
@@ -27,6 +28,10 @@ def _by_value(value: Any, **keywords: Any) -> bytes:
         # Imported when it is needed: it takes as long as all else that a worker imports.
         import cloudpickle  # type: ignore[import-untyped]
 
+        spawned = sys.modules.get("__mp_main__")
+        if spawned is not None and spawned.__name__ == "__mp_main__":
+            # The main module in a process of `multiprocessing`, which exists in no other process.
+            cloudpickle.register_pickle_by_value(spawned)
         _cloudpickle_dumps = cloudpickle.dumps
     pickled: bytes = _cloudpickle_dumps(value, protocol=PROTOCOL, **keywords)
     return pickled
@@ -43,5 +48,20 @@ def dump_whole(value: Any) -> bytes:
         pickled = dumps(value, PROTOCOL)
     except Exception:
         return _by_value(value)
-    # ``__main__`` is another module in a worker.
-    return _by_value(value) if b"__main__" in pickled else pickled
+    return _by_value(value) if mentions_main(pickled) else pickled
+
+
+def mentions_main(pickled: bytes) -> bool:
+    """Returns whether a pickle may refer to the main module, which is another one in a worker."""
+    return b"__main__" in pickled or b"__mp_main__" in pickled
+
+
+def is_by_value(fn: Any) -> bool:
+    """Returns whether a function is pickled with its code, and not by its name."""
+    module = sys.modules.get(getattr(fn, "__module__", None) or "")
+    if module is None or module.__name__ in ("__main__", "__mp_main__"):
+        return True
+    found: object = module
+    for name in getattr(fn, "__qualname__", "").split("."):
+        found = getattr(found, name, None)
+    return found is not fn

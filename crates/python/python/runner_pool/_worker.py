@@ -32,7 +32,10 @@ def start(settings: bytes) -> None:
 
     from . import _pickling
 
-    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    # The caller decides what Ctrl-C means. The signal is not ignored and not blocked, because programs that
+    # calls start would inherit that.
+    _signal.signal(_signal.SIGINT, _nothing)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
     for stream in (sys.stdout, sys.stderr):
         # What a job has printed is not lost when a later one crashes.
         if stream is not None:
@@ -50,6 +53,18 @@ def start(settings: bytes) -> None:
         sys.meta_path.insert(0, _AuthenticationKey(key))
     if initializer is not None:
         initialize(initializer)
+
+
+def _nothing(number: int, frame: Any) -> None:
+    """The handler of a signal that has no effect."""
+
+
+def with_path(entries: list[str], pickled: bytes) -> Any:
+    """Returns a function that may be in folders which the caller has added to its `sys.path`."""
+    from . import _pickling
+
+    sys.path += [entry for entry in entries if entry not in sys.path]
+    return _pickling.load(pickled)
 
 
 class _AuthenticationKey:
@@ -114,7 +129,7 @@ def describe(error: BaseException) -> tuple[bytes, str, str]:
 
     text = "".join(traceback.format_exception(error))
     # Neither is pickled; frames would keep the objects of the job alive.
-    error.__traceback__ = None
+    error = error.with_traceback(None)
     return pickled_exception(error), summary_of(error), text
 
 
@@ -126,7 +141,8 @@ def pickled_exception(error: BaseException) -> bytes:
         pickled = _pickling.dump_whole(error)
         # Many an exception is pickled without the arguments that its class requires.
         _pickling.load(pickled)
-    except Exception:
+    except BaseException:
+        # A class may well exit the interpreter while it is being pickled.
         return b""
     return pickled
 
