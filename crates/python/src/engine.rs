@@ -19,7 +19,7 @@ use pyo3::{
 
 use crate::{
     call::{Call, Target},
-    delivery::{Deliveries, Queue},
+    completions::{Completions, Queue},
     failure,
     functions::{Function, FunctionStore},
     handle::JobHandle,
@@ -47,12 +47,12 @@ impl Pool {
     /// Creates a pool. `command` is the program of the workers with its arguments, `environment` are
     /// variables to be set for them, and `settings` is passed to their `start` function.
     #[new]
-    #[pyo3(signature = (deliveries, max_workers, command, environment, settings, *, timeout, max_memory,
+    #[pyo3(signature = (completions, max_workers, command, environment, settings, *, timeout, max_memory,
                         retries, max_tasks_per_child, break_on_crash))]
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
     fn new(
         py: Python<'_>,
-        deliveries: &Deliveries,
+        completions: &Completions,
         max_workers: usize,
         command: Vec<String>,
         environment: Vec<(String, String)>,
@@ -90,7 +90,7 @@ impl Pool {
             pool: Arc::new(pool),
             store,
             pickler: Arc::new(Pickler::new(py, break_on_crash)?),
-            queue: deliveries.queue.clone(),
+            queue: completions.queue.clone(),
             is_closed: AtomicBool::new(false),
             process: process::id(),
         })
@@ -101,8 +101,8 @@ impl Pool {
         Ok(Function { id: self.store.add(pickle.as_bytes())? })
     }
 
-    /// Submits a call for `future`, and returns its job; or fails the future and returns `None` if the call
-    /// cannot be pickled. Without `function`, it is the first of `args`, followed by a tuple of positional
+    /// Submits a call for `future`, and gives it its job; or fails the future if the call cannot be pickled.
+    /// Without `function`, it is the first of `args`, followed by a tuple of positional
     /// arguments and a dictionary of others.
     #[expect(clippy::too_many_arguments, reason = "two of them are not arguments in Python")]
     fn submit(
@@ -113,7 +113,7 @@ impl Pool {
         args: Bound<'_, PyTuple>,
         keywords: Option<Bound<'_, PyDict>>,
         options: &Options,
-    ) -> PyResult<Option<JobHandle>> {
+    ) -> PyResult<()> {
         self.check_process()?;
         let (target, object) = match (function, keywords) {
             (None, _) => (Target::Whole, args.into_any()),
@@ -126,25 +126,31 @@ impl Pool {
             Ok(pickle) => pickle,
             Err(error) => {
                 future.call_method1("set_exception", (error.into_value(py),))?;
-                return Ok(None);
+                return Ok(());
             }
         };
-        let job = self.pool.submit_with(Call { target, pickle }, options.0);
-        let job = job.map_err(|refusal| refused(py, refusal))?;
-        Ok(Some(JobHandle::new(job, future.unbind(), self.queue.clone(), self.pickler.clone())))
+        self.queue.add();
+        match self.pool.submit_with(Call { target, pickle }, options.0) {
+            Ok(job) => JobHandle::attach(future, job, self.queue.clone(), self.pickler.clone()),
+            Err(refusal) => {
+                self.queue.complete();
+                Err(failure::refused(py, refusal))
+            }
+        }
     }
 
     /// Calls `function` with each tuple of `arguments`, and returns an iterator of the results. `ahead`
     /// is the maximum number of calls without a result that has been taken; without it, all are submitted at
-    /// once.
+    /// once. `owner` is kept until all are.
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
-    #[pyo3(signature = (function, arguments, options, *, is_temporary, chunksize, ahead, timeout))]
+    #[pyo3(signature = (function, arguments, options, *, owner, is_temporary, chunksize, ahead, timeout))]
     fn map(
         &self,
         py: Python<'_>,
         function: &Function,
         arguments: Py<PyAny>,
         options: Py<Options>,
+        owner: Py<PyAny>,
         is_temporary: bool,
         chunksize: usize,
         ahead: Option<u64>,
@@ -152,10 +158,11 @@ impl Pool {
     ) -> PyResult<Results> {
         self.check_process()?;
         if let Some(cause) = self.pool.broken() {
-            return Err(refused(py, SubmitError::Broken(cause)));
+            return Err(failure::refused(py, SubmitError::Broken(cause)));
         }
         let source = Source {
             arguments: Some(arguments),
+            owner: Some(owner),
             target: Target::Args(function.id),
             options,
             chunk: chunksize,
@@ -171,8 +178,8 @@ impl Pool {
     /// Accepts no more calls.
     fn close(&self) -> PyResult<()> {
         self.check_process()?;
-        self.is_closed.store(true, Ordering::Relaxed);
         self.pool.close();
+        self.note_closed();
         Ok(())
     }
 
@@ -192,16 +199,16 @@ impl Pool {
     /// Cancels all calls, and terminates the workers.
     fn terminate_workers(&self) -> PyResult<()> {
         self.check_process()?;
-        self.is_closed.store(true, Ordering::Relaxed);
         self.pool.terminate_workers();
+        self.note_closed();
         Ok(())
     }
 
     /// Cancels all calls, and kills the workers.
     fn kill_workers(&self) -> PyResult<()> {
         self.check_process()?;
-        self.is_closed.store(true, Ordering::Relaxed);
         self.pool.kill_workers();
+        self.note_closed();
         Ok(())
     }
 
@@ -236,13 +243,23 @@ impl Pool {
 
 impl Pool {
     fn check_process(&self) -> PyResult<()> {
-        if self.process == process::id() {
-            return Ok(());
-        }
-        let message =
-            "this pool was created before a fork, in the parent of this process; create another one";
-        Err(PyRuntimeError::new_err(message))
+        check_process(self.process)
     }
+
+    /// Notes that the engine accepts no more calls.
+    fn note_closed(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.queue.close();
+    }
+}
+
+/// Fails in a process that is forked from `process`, the one that created a pool.
+pub(crate) fn check_process(process: u32) -> PyResult<()> {
+    if process == process::id() {
+        return Ok(());
+    }
+    let message = "this pool was created before a fork, in the parent of this process; create another one";
+    Err(PyRuntimeError::new_err(message))
 }
 
 impl Drop for Pool {
@@ -251,12 +268,5 @@ impl Drop for Pool {
             // After a fork, a lock of the engine may be held by a thread that does not exist here.
             std::mem::forget(self.pool.clone());
         }
-    }
-}
-
-fn refused(py: Python<'_>, refusal: SubmitError) -> PyErr {
-    match refusal {
-        SubmitError::Broken(_) => failure::error(py, &pool::JobError::Refused(refusal)),
-        _ => PyRuntimeError::new_err("cannot schedule new futures after shutdown"),
     }
 }

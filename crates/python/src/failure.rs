@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use pool::{JobError, error::DeathCause};
-use pyo3::{prelude::*, types::PyBytes};
+use pool::{
+    JobError,
+    error::{DeathCause, SubmitError},
+};
+use pyo3::{exceptions::PyRuntimeError, prelude::*, types::PyBytes};
 use serde::{Deserialize, Serialize};
 
 /// An exception that a job raised.
@@ -56,6 +59,14 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &JobError<Raised>) -> PyRes
 /// Returns an error for `exception`.
 pub(crate) fn error(py: Python<'_>, error: &JobError<Raised>) -> PyErr {
     exception(py, error).map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Returns the error of a call that a pool does not accept.
+pub(crate) fn refused(py: Python<'_>, refusal: SubmitError) -> PyErr {
+    match refusal {
+        SubmitError::Broken(_) => error(py, &JobError::Refused(refusal)),
+        _ => PyRuntimeError::new_err("cannot schedule new futures after shutdown"),
+    }
 }
 
 /// Returns the error of a cancelled call.

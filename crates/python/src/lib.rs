@@ -4,15 +4,17 @@
 //! the iterator of `map`, and the main loop of a worker. Everything else is Python, in `python/runner_pool`.
 
 mod call;
-mod delivery;
+mod completions;
 mod engine;
 mod failure;
 mod functions;
 mod handle;
 mod memory;
 mod options;
+mod outcome;
 mod pickler;
 mod results;
+mod settling;
 mod stats;
 mod waiting;
 mod worker;
@@ -23,7 +25,7 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::{
-        delivery::Deliveries, engine::Pool, functions::Function, handle::JobHandle, memory::Memory,
+        completions::Completions, engine::Pool, functions::Function, handle::JobHandle, memory::Memory,
         options::Options, pickler::collect_buffer, results::Results, worker::serve,
     };
 }

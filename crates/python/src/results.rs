@@ -8,14 +8,22 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use pool::stream::{Resolved, Sink, Submitter};
-use pyo3::{exceptions::PyTimeoutError, prelude::*};
+use pool::{
+    settings::JobOptions,
+    stream::{Resolved, Sink, Submitter},
+};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    exceptions::{PyRuntimeError, PyStopIteration, PyTimeoutError, PyValueError},
+    prelude::*,
+};
 
 use crate::{
     call::{Call, CallOutcome, Target},
-    delivery::{self, Kind},
+    engine, failure,
     functions::FunctionStore,
     options::Options,
+    outcome::{self, Kind},
     pickler::Pickler,
     waiting,
 };
@@ -26,7 +34,7 @@ const CALLS_PER_TURN: u64 = 1000;
 /// What is known of a call.
 enum Answer {
     Outcome(CallOutcome),
-    /// Its arguments cannot be pickled, or are not there.
+    /// Its arguments cannot be pickled, or the pool does not accept it.
     NotSent(PyErr),
 }
 
@@ -95,6 +103,8 @@ impl MapSink {
 pub(crate) struct Source {
     /// Iterator of tuples of arguments; `None` at its end.
     pub(crate) arguments: Option<Py<PyAny>>,
+    /// What closes the pool when it is dropped. Kept until all calls are submitted.
+    pub(crate) owner: Option<Py<PyAny>>,
     pub(crate) target: Target,
     pub(crate) options: Py<Options>,
     /// Number of calls that are sent together, 1 for what the engine chooses.
@@ -105,7 +115,7 @@ pub(crate) struct Source {
 }
 
 /// The results of a map, in the order of its calls.
-#[pyclass]
+#[pyclass(weakref)]
 pub(crate) struct Results {
     source: Source,
     submitter: Mutex<Option<Box<dyn Submitter<Call>>>>,
@@ -116,6 +126,7 @@ pub(crate) struct Results {
     yielded: u64,
     /// The store of the function if it is to be freed at the end of the map.
     temporary: Option<Arc<FunctionStore>>,
+    /// The process that submitted the calls. In a process that is forked from it, there are no results.
     process: u32,
 }
 
@@ -148,7 +159,7 @@ impl Results {
         let mut arguments = arguments.bind(py).try_iter()?;
         let options = self.source.options.get().0;
         let mut chunk = Vec::new();
-        while self.source.ahead.is_none_or(|ahead| self.submitted - self.yielded < ahead) {
+        while self.source.arguments.is_some() && self.may_submit() {
             let Some(arguments) = arguments.next() else {
                 self.source.arguments = None;
                 break;
@@ -160,28 +171,50 @@ impl Results {
             }
             self.submitted += 1;
             if chunk.len() >= self.source.chunk {
-                self.push(&mut chunk, options);
+                self.push(py, &mut chunk, options)?;
             }
             if self.submitted.is_multiple_of(CALLS_PER_TURN) {
                 py.detach(|| {});
                 py.check_signals()?;
             }
         }
-        self.push(&mut chunk, options);
-        if let Some(submitter) = &mut *self.submitter.lock() {
+        self.push(py, &mut chunk, options)?;
+        if let Some(submitter) = self.submitter.get_mut() {
             submitter.flush();
+        }
+        if self.source.arguments.is_none() {
+            self.source.owner = None;
         }
         Ok(())
     }
 
-    fn push(&self, chunk: &mut Vec<(u64, Call)>, options: pool::settings::JobOptions) {
-        let mut submitter = self.submitter.lock();
-        let Some(submitter) = &mut *submitter else { return };
+    fn may_submit(&self) -> bool {
+        self.source.ahead.is_none_or(|ahead| self.submitted - self.yielded < ahead)
+    }
+
+    fn push(&mut self, py: Python<'_>, chunk: &mut Vec<(u64, Call)>, options: JobOptions) -> PyResult<()> {
+        let Some(submitter) = self.submitter.get_mut() else { return Ok(()) };
+        if let Some(refusal) = submitter.submit_error().filter(|_| !chunk.is_empty()) {
+            return self.note_refused(chunk, failure::refused(py, refusal), py);
+        }
         if self.source.chunk > 1 && !chunk.is_empty() {
             submitter.push_chunk(std::mem::take(chunk), options);
         } else {
             chunk.drain(..).for_each(|(tag, call)| submitter.push(tag, call, options));
         }
+        Ok(())
+    }
+
+    /// Ends the map after calls that the pool does not accept: with an error at once, or in place of the
+    /// first of their results if results are being taken.
+    fn note_refused(&mut self, calls: &mut Vec<(u64, Call)>, error: PyErr, py: Python<'_>) -> PyResult<()> {
+        if self.source.ahead.is_none() {
+            return Err(error);
+        }
+        self.source.arguments = None;
+        let mut received = self.sink.received.lock();
+        calls.drain(..).for_each(|(call, _)| received.insert(call, Answer::NotSent(error.clone_ref(py))));
+        Ok(())
     }
 
     /// Waits for the next answer, or returns `None` at the end.
@@ -207,10 +240,10 @@ impl Results {
         }
         match answer {
             Answer::NotSent(error) => Err(error),
-            Answer::Outcome(outcome) => match delivery::outcome(py, &self.pickler, &outcome)? {
+            Answer::Outcome(outcome) => match outcome::of(py, &self.pickler, &outcome)? {
                 (Kind::Value, value) => Ok(Some(value)),
                 (Kind::Exception, exception) => Err(PyErr::from_value(exception)),
-                (Kind::Cancelled, _) => Err(crate::failure::cancelled(py)),
+                (Kind::Cancelled, _) => Err(failure::cancelled(py)),
             },
         }
     }
@@ -222,16 +255,40 @@ impl Results {
         this
     }
 
-    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let next = self.next_value(py);
+    fn __next__<'py>(this: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = this.py();
+        let mut results = Results::executing(this)?;
+        engine::check_process(results.process)?;
+        let next = results.next_value(py).map_err(|error| as_of_generator(py, error));
         if !matches!(next, Ok(Some(_))) {
-            self.close();
+            results.end();
         }
         next
     }
 
     /// Cancels the calls that have not been started, and ends the iterator.
-    fn close(&mut self) {
+    fn close(this: &Bound<'_, Self>) -> PyResult<()> {
+        Results::executing(this)?.end();
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.source.arguments)?;
+        visit.call(&self.source.owner)
+    }
+
+    fn __clear__(&mut self) {
+        self.end();
+    }
+}
+
+impl Results {
+    /// Borrows it for a thread that takes a result, which only one can do at a time.
+    fn executing<'a>(this: &'a Bound<'_, Self>) -> PyResult<PyRefMut<'a, Self>> {
+        this.try_borrow_mut().map_err(|_| PyValueError::new_err("generator already executing"))
+    }
+
+    fn end(&mut self) {
         let Some(mut submitter) = self.submitter.get_mut().take() else { return };
         if self.process != process::id() {
             // After a fork, a lock of the engine may be held by a thread that does not exist here.
@@ -245,12 +302,11 @@ impl Results {
             submitter.cancel_waiting();
         }
         self.source.arguments = None;
+        self.source.owner = None;
         self.ready.get_mut().clear();
         self.submitted = self.yielded;
     }
-}
 
-impl Results {
     /// Frees the function, which no call needs any more.
     fn free_function(&self) {
         if let (Some(store), Target::Args(id)) = (&self.temporary, self.source.target) {
@@ -261,6 +317,16 @@ impl Results {
 
 impl Drop for Results {
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
+}
+
+/// Returns the error that leaves a generator when `error` is raised in it.
+fn as_of_generator(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let raised = PyRuntimeError::new_err("generator raised StopIteration");
+    raised.set_cause(py, Some(error));
+    raised
 }

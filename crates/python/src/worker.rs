@@ -1,6 +1,6 @@
 //! The worker: a Python interpreter that runs calls.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, process};
 
 use pool::{Job, worker::Context};
 use pyo3::{
@@ -41,6 +41,9 @@ pub(crate) struct Interpreter {
     describe: Py<PyAny>,
     /// The function to be called before the worker exits.
     finish: Py<PyAny>,
+    /// The function that ends a process which a job has forked.
+    end_fork: Py<PyAny>,
+    process: u32,
 }
 
 impl Context for Interpreter {
@@ -61,6 +64,8 @@ impl Context for Interpreter {
                     functions: HashMap::new(),
                     describe: worker.getattr("describe")?.unbind(),
                     finish: worker.getattr("finish")?.unbind(),
+                    end_fork: worker.getattr("end_fork")?.unbind(),
+                    process: process::id(),
                 })
             };
             create().map_err(|error: PyErr| error.to_string())
@@ -85,29 +90,45 @@ impl Job for Call {
 
 impl Interpreter {
     fn call(&mut self, call: Call) -> Result<Pickle, Raised> {
-        Python::attach(|py| self.result(py, &call).map_err(|error| self.describe(py, error)))
+        Python::attach(|py| {
+            let returned = self.returned(py, &call);
+            if self.process != process::id() {
+                self.end_fork(py, returned.err());
+            }
+            let result = returned.and_then(|returned| self.pickler.dump(&returned));
+            result.map_err(|error| self.describe(py, error))
+        })
     }
 
-    fn result(&mut self, py: Python<'_>, call: &Call) -> PyResult<Pickle> {
+    /// Ends this process, which the job has forked from the worker, and which has returned from the job. The
+    /// worker's connection to the pool does not exist here.
+    fn end_fork(&self, py: Python<'_>, error: Option<PyErr>) -> ! {
+        let error = error.map(|error| error.into_value(py));
+        if let Err(error) = self.end_fork.call1(py, (error,)) {
+            error.print(py);
+        }
+        process::abort();
+    }
+
+    fn returned<'py>(&mut self, py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
         let loaded = self.pickler.load(py, &call.pickle);
         if let (Err(error), true) = (&loaded, self.pickler.is_strict) {
             error.print(py);
-            std::process::exit(1);
+            process::exit(1);
         }
         let loaded = loaded?;
-        let returned = match call.target {
-            Target::Args(id) => self.function(py, id)?.call1(loaded.cast_into::<PyTuple>()?)?,
+        match call.target {
+            Target::Args(id) => self.function(py, id)?.call1(loaded.cast_into::<PyTuple>()?),
             Target::ArgsAndKeywords(id) => {
                 let (args, keywords): (Bound<'_, PyTuple>, Bound<'_, PyDict>) = loaded.extract()?;
-                self.function(py, id)?.call(args, Some(&keywords))?
+                self.function(py, id)?.call(args, Some(&keywords))
             }
             Target::Whole => {
                 let (function, args, keywords): (Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyDict>) =
                     loaded.extract()?;
-                function.call(args, Some(&keywords))?
+                function.call(args, Some(&keywords))
             }
-        };
-        self.pickler.dump(&returned)
+        }
     }
 
     fn function<'py>(&mut self, py: Python<'py>, id: FunctionId) -> PyResult<Bound<'py, PyAny>> {

@@ -153,6 +153,46 @@ def make(kind):
     return kind()
 
 
+def send_signal(pid, number, value):
+    os.kill(pid, number)
+    return value
+
+
+class SignalsWhenUnpickled:
+    """Sends a signal to a process that unpickles it, for the first time only."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __reduce__(self):
+        return _signal_once, (self.pid,)
+
+
+_signalled = []
+
+
+def _signal_once(pid):
+    if pid == os.getpid() and not _signalled:
+        _signalled.append(pid)
+        os.kill(pid, signal.SIGUSR1)
+    return "unpickled"
+
+
+def fork(end):
+    """Forks, has the child end in some way, and returns its exit code."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if end == "raise":
+        raise ValueError("in the child")
+    kind, _, argument = end.partition(" ")
+    if kind == "_exit":
+        os._exit(int(argument))
+    if kind == "exit":
+        sys.exit("a text" if argument == "text" else int(argument) if argument else None)
+    return "from the child"
+
+
 def nested(number):
     from runner_pool import ProcessPoolExecutor
 

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from . import _native, _pickling, _worker
+from ._completions import Completions
 from ._errors import BrokenProcessPool
-from ._future import Future, add_user, remove_user
+from ._future import Future
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,10 +55,12 @@ class _Calls(concurrent.futures.Executor):
         except Exception as error:
             future.set_exception(error)
             return future
+        if not executor._completions.is_started:
+            executor._completions.start()
         if function is None:
-            future._job = executor._pool.submit(future, None, (fn, args, kwargs), None, self._options)
+            executor._pool.submit(future, None, (fn, args, kwargs), None, self._options)
         else:
-            future._job = executor._pool.submit(future, function, args, keywords, self._options)
+            executor._pool.submit(future, function, args, keywords, self._options)
         return future
 
     def map(
@@ -87,6 +90,7 @@ class _Calls(concurrent.futures.Executor):
             function,
             zip(*iterables),  # noqa: B905 - as in the standard library
             self._options,
+            owner=executor,
             is_temporary=is_temporary,
             chunksize=chunksize or 1,
             ahead=buffersize,
@@ -148,23 +152,19 @@ class ProcessPoolExecutor(_Calls):
         if retries < 0:
             raise ValueError("retries must be >= 0")
         settings = _settings(initializer, initargs)
-        self._deliveries = add_user()
-        try:
-            self._pool = _native.Pool(
-                self._deliveries.native,
-                workers,
-                _command(),
-                _environment(workers, threads_per_worker),
-                settings,
-                timeout=timeout,
-                max_memory=size,
-                retries=retries,
-                max_tasks_per_child=max_tasks_per_child,
-                break_on_crash=on_crash == "break",
-            )
-        except BaseException:
-            remove_user()
-            raise
+        self._completions = Completions()
+        self._pool = _native.Pool(
+            self._completions.native,
+            workers,
+            _command(),
+            _environment(workers, threads_per_worker),
+            settings,
+            timeout=timeout,
+            max_memory=size,
+            retries=retries,
+            max_tasks_per_child=max_tasks_per_child,
+            break_on_crash=on_crash == "break",
+        )
         self._functions = _Functions(self._pool)
         _pools.add(self)
 
@@ -192,7 +192,7 @@ class ProcessPoolExecutor(_Calls):
         self._pool.close()
         if wait:
             self._pool.join()
-            self._deliveries.flush()
+            self._completions.join()
             _pools.forget(self._pool)
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool | None:
@@ -340,18 +340,17 @@ class _Pools:
 
     def __init__(self) -> None:
         self.is_at_exit = False
-        self._open: dict[int, _native.Pool] = {}
+        self._open: dict[int, tuple[_native.Pool, Completions]] = {}
 
     def add(self, executor: ProcessPoolExecutor) -> None:
         # Those whose executors were dropped, and whose calls have ended since.
-        for pool in [pool for pool in list(self._open.values()) if pool.has_ended()]:
+        for pool in [pool for pool, _ in list(self._open.values()) if pool.has_ended()]:
             self.forget(pool)
-        self._open[id(executor._pool)] = executor._pool
+        self._open[id(executor._pool)] = executor._pool, executor._completions
         weakref.finalize(executor, _close, executor._pool).atexit = False
 
     def forget(self, pool: _native.Pool) -> None:
-        if self._open.pop(id(pool), None) is not None:
-            remove_user()
+        self._open.pop(id(pool), None)
 
     def end(self) -> None:
         """Waits for all calls, as Python's own executors do when the interpreter exits; after a Ctrl-C, kills
@@ -361,10 +360,11 @@ class _Pools:
         is_prompt = sys.flags.inspect or hasattr(sys, "ps1")
         is_interrupted = not is_prompt and getattr(sys, "last_type", None) is KeyboardInterrupt
         pools = list(self._open.values())
-        for pool in pools:
+        for pool, _ in pools:
             pool.kill_workers() if is_interrupted else pool.close()
-        for pool in pools:
+        for pool, completions in pools:
             pool.join()
+            completions.join()
             self.forget(pool)
 
 

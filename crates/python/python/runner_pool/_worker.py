@@ -117,6 +117,34 @@ def finish() -> None:
             stream.flush()
 
 
+def end_fork(error: BaseException | None) -> None:
+    """Ends a process that a job has forked, and that has returned from the job or raised an exception, with
+    the status of a program that ends so."""
+    status = 0
+    try:
+        if isinstance(error, SystemExit):
+            status = _exit_status(error.code)
+        elif error is not None:
+            status = 1
+            import traceback
+
+            traceback.print_exception(error)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    finally:
+        os._exit(status)
+
+
+def _exit_status(code: Any) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
 def summary_of(error: BaseException) -> str:
     import traceback
 
