@@ -55,11 +55,4 @@ impl Stream {
             Blob::from_slice(bytes).map(Stream::Large)
         }
     }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Stream::Small(bytes) => bytes,
-            Stream::Large(blob) => blob,
-        }
-    }
 }

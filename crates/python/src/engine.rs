@@ -30,6 +30,9 @@ use crate::{
     worker::Setup,
 };
 
+/// Time between SIGTERM and SIGKILL.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
+
 /// A process pool that runs calls of Python functions.
 #[pyclass(frozen)]
 pub(crate) struct Pool {
@@ -196,20 +199,14 @@ impl Pool {
         waiting::wait(py, None, |time| self.pool.shutdown_timeout(time)).map(drop)
     }
 
-    /// Cancels all calls, and terminates the workers.
+    /// Terminates the workers. Calls that are assigned to one fail, the others are cancelled.
     fn terminate_workers(&self) -> PyResult<()> {
-        self.check_process()?;
-        self.pool.terminate_workers();
-        self.note_closed();
-        Ok(())
+        self.break_off(GRACE_PERIOD, "the workers were terminated")
     }
 
-    /// Cancels all calls, and kills the workers.
+    /// Kills the workers. Calls that are assigned to one fail, the others are cancelled.
     fn kill_workers(&self) -> PyResult<()> {
-        self.check_process()?;
-        self.pool.kill_workers();
-        self.note_closed();
-        Ok(())
+        self.break_off(Duration::ZERO, "the workers were killed")
     }
 
     /// Starts all workers.
@@ -242,6 +239,13 @@ impl Pool {
 }
 
 impl Pool {
+    fn break_off(&self, grace: Duration, cause: &str) -> PyResult<()> {
+        self.check_process()?;
+        self.pool.break_off(grace, cause);
+        self.note_closed();
+        Ok(())
+    }
+
     fn check_process(&self) -> PyResult<()> {
         check_process(self.process)
     }

@@ -15,6 +15,7 @@ mod outcome;
 mod pickler;
 mod results;
 mod settling;
+mod sink;
 mod stats;
 mod waiting;
 mod worker;

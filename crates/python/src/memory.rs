@@ -48,8 +48,40 @@ impl Memory {
     }
 }
 
+/// A pickle in shared memory. Has Python's buffer protocol, for reading.
+#[pyclass(frozen)]
+pub(crate) struct SharedPickle(Blob);
+
+impl SharedPickle {
+    pub(crate) fn new(blob: &Blob) -> SharedPickle {
+        SharedPickle(blob.clone())
+    }
+}
+
+#[pymethods]
+impl SharedPickle {
+    // SAFETY: as for `Memory`. `PyBuffer_FillInfo` refuses requests for writing, because the memory is
+    // declared as read-only.
+    unsafe fn __getbuffer__(this: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let bytes: &[u8] = &this.get().0;
+        let length = isize::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let start = bytes.as_ptr().cast_mut().cast();
+        // SAFETY: the range is valid, and does not change, for as long as `this` lives.
+        let filled = unsafe { ffi::PyBuffer_FillInfo(view, this.as_ptr(), start, length, 1, flags) };
+        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(this.py())) }
+    }
+}
+
 /// Copies a contiguous buffer into shared memory.
 pub(crate) fn to_blob(buffer: &PyBuffer<u8>) -> io::Result<Blob> {
+    with_bytes(buffer, Blob::from_slice)
+}
+
+/// Passes the bytes of a contiguous buffer to a function, which must not run Python code.
+pub(crate) fn with_bytes<T>(
+    buffer: &PyBuffer<u8>,
+    function: impl FnOnce(&[u8]) -> io::Result<T>,
+) -> io::Result<T> {
     let start = buffer.buf_ptr().cast::<u8>();
     if start.is_null() || !buffer.is_c_contiguous() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -58,5 +90,5 @@ pub(crate) fn to_blob(buffer: &PyBuffer<u8>) -> io::Result<Blob> {
     // GIL is held, so that no Python code changes them; native code that changes an array while it is being
     // pickled would race with any pickler.
     let bytes = unsafe { slice::from_raw_parts(ptr::from_ref(&*start), buffer.len_bytes()) };
-    Blob::from_slice(bytes)
+    function(bytes)
 }

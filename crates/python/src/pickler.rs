@@ -14,7 +14,8 @@ use pyo3::{
 
 use crate::{
     call::{Pickle, Stream},
-    memory::{self, Memory},
+    memory::{self, Memory, SharedPickle},
+    sink::{Sink, has_large_value},
 };
 
 thread_local! {
@@ -26,7 +27,9 @@ thread_local! {
 pub(crate) struct Pickler {
     /// `pickle.dumps` with its protocol and its callback for buffers.
     dump: Py<PyAny>,
-    /// The same of `cloudpickle`, which includes functions and classes that a worker cannot import.
+    /// The same with a file as another argument, which the pickle is written to.
+    dump_to: Py<PyAny>,
+    /// The same as `dump` of `cloudpickle`, which includes functions and classes that a worker cannot import.
     dump_by_value: Py<PyAny>,
     load: Py<PyAny>,
     /// Whether what cannot be unpickled breaks the pool, as it does that of the standard library.
@@ -38,6 +41,7 @@ impl Pickler {
         let module = py.import("runner_pool._pickling")?;
         Ok(Pickler {
             dump: module.getattr("dump")?.unbind(),
+            dump_to: module.getattr("dump_to")?.unbind(),
             dump_by_value: module.getattr("dump_by_value")?.unbind(),
             load: module.getattr("load")?.unbind(),
             is_strict,
@@ -50,14 +54,36 @@ impl Pickler {
     /// `pickle` refuses.
     pub(crate) fn dump(&self, object: &Bound<'_, PyAny>) -> PyResult<Pickle> {
         let py = object.py();
-        match dump_with(self.dump.bind(py), object) {
-            Ok(pickle) if !mentions_main(pickle.stream.bytes()) => Ok(pickle),
-            Ok(_) => dump_with(self.dump_by_value.bind(py), object),
-            Err(error) if error.is_instance_of::<PyException>(py) => {
-                dump_with(self.dump_by_value.bind(py), object)
-            }
-            Err(error) => Err(error),
+        let dumped = match has_large_value(object) {
+            true => self.dump_large(object),
+            false => self.dump_small(object),
+        };
+        match dumped {
+            Ok(Some(pickle)) => return Ok(pickle),
+            Err(error) if !error.is_instance_of::<PyException>(py) => return Err(error),
+            Ok(None) | Err(_) => {}
         }
+        let (stream, buffers) = collecting_buffers(|| self.dump_by_value.bind(py).call1((object,)))?;
+        Ok(Pickle { stream: Stream::new(stream.cast::<PyBytes>()?.as_bytes())?, buffers })
+    }
+
+    /// Pickles an object; returns `None` if that may refer to the module `__main__`.
+    fn dump_small(&self, object: &Bound<'_, PyAny>) -> PyResult<Option<Pickle>> {
+        let (stream, buffers) = collecting_buffers(|| self.dump.bind(object.py()).call1((object,)))?;
+        let stream = stream.cast::<PyBytes>()?.as_bytes();
+        if mentions_main(stream) {
+            return Ok(None);
+        }
+        Ok(Some(Pickle { stream: Stream::new(stream)?, buffers }))
+    }
+
+    /// Does the same without holding the pickle in private memory.
+    fn dump_large(&self, object: &Bound<'_, PyAny>) -> PyResult<Option<Pickle>> {
+        let py = object.py();
+        let sink = Bound::new(py, Sink::new())?;
+        let (_, buffers) = collecting_buffers(|| self.dump_to.bind(py).call1((object, &sink)))?;
+        let (blob, mentions_main) = sink.get().finish()?;
+        Ok((!mentions_main).then_some(Pickle { stream: Stream::Large(blob), buffers }))
     }
 
     /// Recreates an object from a pickle without buffers.
@@ -67,10 +93,13 @@ impl Pickler {
 
     /// Recreates an object.
     pub(crate) fn load<'py>(&self, py: Python<'py>, pickle: &Pickle) -> PyResult<Bound<'py, PyAny>> {
+        let stream = match &pickle.stream {
+            Stream::Small(bytes) => PyBytes::new(py, bytes).into_any(),
+            Stream::Large(blob) => Bound::new(py, SharedPickle::new(blob))?.into_any(),
+        };
         if pickle.buffers.is_empty() {
-            return self.load_bytes(py, pickle.stream.bytes());
+            return self.load.bind(py).call1((stream,));
         }
-        let stream = PyBytes::new(py, pickle.stream.bytes());
         let buffers = PyList::empty(py);
         for buffer in &pickle.buffers {
             buffers.append(Memory::new(buffer)?)?;
@@ -83,18 +112,17 @@ impl Pickler {
 
 /// Returns whether a pickle may refer to something in the main module: in `__main__`, or, in a process of
 /// `multiprocessing`, in `__mp_main__`.
-fn mentions_main(pickle: &[u8]) -> bool {
+pub(crate) fn mentions_main(pickle: &[u8]) -> bool {
     memmem::find(pickle, b"_main__").is_some()
 }
 
-fn dump_with(dump: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<Pickle> {
+/// Calls a function that pickles, and returns its result and the large buffers of what was pickled.
+fn collecting_buffers<T>(dump: impl FnOnce() -> PyResult<T>) -> PyResult<(T, Vec<Blob>)> {
     // A `__reduce__` of the object may have this thread pickle something else meanwhile.
     let outer = BUFFERS.replace(Vec::new());
-    let dumped = dump.call1((object,));
+    let dumped = dump();
     let buffers = BUFFERS.replace(outer);
-    let dumped = dumped?;
-    let stream = Stream::new(dumped.cast::<PyBytes>()?.as_bytes())?;
-    Ok(Pickle { stream, buffers })
+    Ok((dumped?, buffers))
 }
 
 /// The callback for buffers: takes a large one out of the pickle and returns `False`, or returns `True`.

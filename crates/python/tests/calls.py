@@ -13,6 +13,10 @@ from pathlib import Path
 prepared: list[object] = []
 
 
+def same(value):
+    return value
+
+
 def double(number):
     return 2 * number
 
@@ -27,6 +31,16 @@ def crash():
 
 def exit_process(code):
     os._exit(code)
+
+
+def end_at_sigterm(ready):
+    """Waits for SIGTERM, and returns nevertheless."""
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append("ended"))
+    Path(ready).touch()
+    while not ended:
+        time.sleep(0.005)
+    return ended[0]
 
 
 def exit_interpreter():

@@ -23,7 +23,6 @@ PRIVATE = "uses a private attribute: "
 
 # Why a test is not applicable, by its name.
 NOT_APPLICABLE = {
-    "test_cancel_futures": "expects that a call has begun; here no worker has by then, and all are cancelled",
     "test_killed_child": PRIVATE + "_processes",
     "test_saturation": PRIVATE + "_processes",
     "test_idle_process_reuse_one": PRIVATE + "_processes",

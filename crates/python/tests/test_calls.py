@@ -194,6 +194,30 @@ def test_large_data_travels_both_ways(pool):
     data = os.urandom(3_000_000)
     assert pool.submit(bytes, data).result(TIMEOUT) == data
     assert pool.submit(len, bytearray(data)).result(TIMEOUT) == len(data)
+    text = "\u00e9" * 100_000
+    values = [data, bytearray(data), text, (1, data), [data, text], {"key": bytearray(data)}, (data, {1: [data]})]
+    for value, mapped in zip(values, pool.map(calls.same, values), strict=True):
+        back = pool.submit(calls.same, value).result(TIMEOUT)
+        assert back == mapped == value and type(back) is type(value)
+    one = bytearray(data)
+    left, right = pool.submit(calls.same, [one, one]).result(TIMEOUT)
+    assert left is right, "one object stays one"
+    left[0] ^= 1
+    assert pool.submit(calls.add, data, more=b"x").exception(TIMEOUT) is not None
+    del back, mapped, value, left, right
+    wait_until("shared memory is closed", lambda: open_files_named("runner-payload") == 0)
+
+
+def test_large_data_beside_objects_of_main():
+    program = (
+        "from runner_pool import ProcessPoolExecutor\n"
+        "class Point:\n    x = 7\n"
+        "def both(data, point):\n    return [data, point]\n"
+        "with ProcessPoolExecutor(1) as pool:\n"
+        "    data, point = pool.submit(both, bytes(200_000), Point()).result()\n"
+        "print(len(data), point.x, type(point) is Point)\n"
+    )
+    assert run(program).stdout == "200000 7 True\n"
 
 
 def test_arrays(pool):

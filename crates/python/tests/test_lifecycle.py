@@ -16,7 +16,7 @@ import weakref
 import calls
 import pytest
 from conftest import TIMEOUT, is_alive, run, wait_until, workers_of
-from runner_pool import ProcessPoolExecutor
+from runner_pool import BrokenProcessPool, ProcessPoolExecutor
 
 
 def test_shutdown_waits_and_refuses():
@@ -61,11 +61,67 @@ def test_workers_can_be_ended():
         pool = ProcessPoolExecutor(2)
         running = [pool.submit(calls.sleep, 100) for _ in range(2)]
         [wait_until("the call runs", future.running) for future in running]
+        waiting = pool.submit(calls.double, 1)
+        results = pool.map(calls.double, [1])
         end(pool)
-        assert concurrent.futures.wait(running, TIMEOUT).not_done == set()
-        with pytest.raises(RuntimeError):
+        assert concurrent.futures.wait([*running, waiting], TIMEOUT).not_done == set()
+        # As in the standard library: what has begun fails, and what has not is cancelled.
+        assert all(isinstance(future.exception(), BrokenProcessPool) for future in running)
+        assert "the workers were" in str(running[0].exception())
+        assert waiting.cancelled()
+        with pytest.raises(concurrent.futures.CancelledError):
+            next(results)
+        with pytest.raises(BrokenProcessPool):
             pool.submit(calls.double, 1)
+        with pytest.raises(BrokenProcessPool):
+            pool.map(calls.double, [1])
         pool.shutdown()
+
+
+@pytest.mark.parametrize("on_crash", ["heal", "break"])
+def test_workers_that_are_starting_can_be_ended(on_crash):
+    for end in (ProcessPoolExecutor.terminate_workers, ProcessPoolExecutor.kill_workers):
+        pool = ProcessPoolExecutor(2, on_crash=on_crash)
+        future = pool.submit(calls.sleep, 100)
+        end(pool)
+        assert isinstance(exception_of(future), (concurrent.futures.CancelledError, BrokenProcessPool))
+        pool.shutdown()
+
+
+def exception_of(future):
+    try:
+        return future.exception(TIMEOUT)
+    except concurrent.futures.CancelledError as error:
+        return error
+
+
+def test_terminated_workers_may_end_their_calls_first(tmp_path):
+    pool = ProcessPoolExecutor(1)
+    running = pool.submit(calls.end_at_sigterm, tmp_path / "ready")
+    wait_until("the call runs", (tmp_path / "ready").exists)
+    pool.terminate_workers()
+    assert running.result(TIMEOUT) == "ended"
+    pool.shutdown()
+
+
+def test_shutdown_cancels_what_has_not_begun(tmp_path):
+    with ProcessPoolExecutor(2) as pool:
+        running = [pool.submit(calls.mark_and_wait, tmp_path) for _ in range(2)]
+        wait_until("both run", lambda: len(list(tmp_path.glob("started-*"))) == 2)
+        waiting = [pool.submit(calls.double, n) for n in range(50)]
+        pool.shutdown(wait=False, cancel_futures=True)
+        assert sum(future.cancelled() for future in waiting) > 20
+        (tmp_path / "go").touch()
+        assert all(future.result(TIMEOUT) for future in running)
+
+
+@pytest.mark.parametrize(("on_crash", "left"), [("heal", 0), ("break", 2)])
+def test_shutdown_of_a_fresh_executor_keeps_calls_of_starting_workers_as_the_standard_library(on_crash, left):
+    with ProcessPoolExecutor(2, on_crash=on_crash) as pool:
+        futures = [pool.submit(calls.double, n) for n in range(50)]
+        pool.shutdown(cancel_futures=True)
+    assert [future.cancelled() for future in futures] == [False] * left + [True] * (50 - left)
+    assert [future.result() for future in futures[:left]] == [2 * n for n in range(left)]
 
 
 def test_a_dropped_executor_finishes_its_calls():

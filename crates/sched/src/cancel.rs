@@ -3,10 +3,10 @@
 use job::{JobId, JobRange, WorkerId};
 
 use crate::{
-    Action, Sched, Verdict,
+    Action, OnWorkerDeath, Sched, Verdict,
     queue::JobSpan,
     state::Mode,
-    worker::{KillReason, Worker},
+    worker::{KillReason, Phase, Worker},
 };
 
 impl Sched {
@@ -14,6 +14,16 @@ impl Sched {
         for removed in self.queue.remove(jobs) {
             self.cancel(removed, actions);
         }
+    }
+
+    /// Python's executor assigns jobs to workers before they have started, and a program that was written for
+    /// it expects that some jobs run although the executor is shut down at once.
+    pub(crate) fn waiting_cancelled(&mut self, actions: &mut Vec<Action>) {
+        let assigned = match self.settings.on_worker_death {
+            OnWorkerDeath::Replace => 0,
+            OnWorkerDeath::Break => self.workers.count(Phase::Starting),
+        };
+        self.queue.drain_after(assigned).into_iter().for_each(|jobs| self.cancel(jobs, actions));
     }
 
     pub(crate) fn killed(&mut self, job: JobId, actions: &mut Vec<Action>) {

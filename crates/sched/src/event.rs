@@ -93,6 +93,9 @@ pub enum Event {
     },
     /// These jobs are cancelled. Jobs in flight are not affected.
     Cancelled(JobRange),
+    /// All jobs that are waiting are cancelled: those that are not in flight, except those for which workers
+    /// are starting under [`OnWorkerDeath::Break`](crate::OnWorkerDeath::Break).
+    WaitingCancelled,
     /// This job is cancelled even if it is in flight, in which case its worker is killed.
     Killed(JobId),
     /// No more jobs will be submitted; workers exit when all jobs are resolved.

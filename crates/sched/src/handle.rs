@@ -45,6 +45,7 @@ impl Sched {
                 self.died(now, worker, WorkerExit { running, death, out_of_memory }, &mut actions);
             }
             Event::Cancelled(jobs) => self.cancelled(jobs, &mut actions),
+            Event::WaitingCancelled => self.waiting_cancelled(&mut actions),
             Event::Killed(job) => self.killed(job, &mut actions),
             Event::Closed => self.closed(),
             Event::Prestart => self.prestart(now, &mut actions),

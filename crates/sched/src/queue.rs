@@ -173,6 +173,24 @@ impl Queue {
         std::mem::take(&mut self.ranges).into_iter().map(|span| span.jobs).chain(delayed)
     }
 
+    /// Removes and returns all jobs, including delayed ones, but those of the next `batches` batches of
+    /// minimum size.
+    pub(crate) fn drain_after(&mut self, mut batches: u64) -> Vec<JobRange> {
+        let mut removed = Vec::new();
+        (self.count, self.bytes) = (0, 0);
+        for span in std::mem::take(&mut self.ranges) {
+            let is_whole = span.grouping == Grouping::Atomic && batches > 0;
+            let (kept, rest) = span.jobs.split_at(if is_whole { span.jobs.count() } else { batches });
+            if let Some(jobs) = kept {
+                batches -= if is_whole { 1 } else { jobs.count() };
+                self.push_back(JobSpan { jobs, ..span });
+            }
+            removed.extend(rest);
+        }
+        removed.extend(std::mem::take(&mut self.delayed).into_iter().map(|(_, span)| span.jobs));
+        removed
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = JobRange> {
         let delayed = self.delayed.iter().map(|(_, span)| span.jobs);
         self.ranges.iter().map(|span| span.jobs).chain(delayed)
@@ -241,6 +259,22 @@ mod tests {
         assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
         assert_eq!(queue.remove(JobRange::new(0, 6).unwrap()).len(), 2);
         assert_eq!((queue.total(), queue.bytes(), queue.next_due()), (3, 30, None));
+    }
+
+    #[test]
+    fn drain_after_keeps_the_oldest_batches() {
+        let mut queue = Queue::default();
+        queue.push_back(span(0, 1, Grouping::Any));
+        queue.push_back(span(1, 4, Grouping::Atomic));
+        queue.push_back(span(4, 9, Grouping::Any));
+        queue.push_back(span(9, 12, Grouping::Atomic));
+        queue.delay(MonotonicInstant(50), span(20, 21, Grouping::Isolated));
+        let removed = queue.drain_after(4);
+        let expected = [(6, 9), (9, 12), (20, 21)].map(|(start, end)| JobRange::new(start, end).unwrap());
+        assert_eq!(removed, expected);
+        assert_eq!((queue.count(), queue.total(), queue.bytes()), (6, 6, 60));
+        assert_eq!(queue.drain_after(0).len(), 3);
+        assert_eq!((queue.total(), queue.bytes()), (0, 0));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub enum OnWorkerDeath {
     #[default]
     Replace,
     /// The pool breaks, as Python's `ProcessPoolExecutor` does: all unresolved jobs fail, and new jobs are
-    /// refused.
+    /// refused. As there, a job is assigned as soon as a worker is started for it: `cancel_waiting` of the
+    /// pool leaves as many of the oldest jobs as there are workers starting.
     Break,
 }
 

@@ -386,3 +386,15 @@ fn worker_over_recycle_rss_is_recalled_and_replaced() {
     assert!(actions.contains(&Action::Retire(worker)), "{actions:?}");
     assert_eq!(sched.pending(), 3);
 }
+
+#[test]
+fn jobs_of_starting_workers_are_cancelled_unless_a_death_breaks_the_pool() {
+    for (on_worker_death, left) in [(OnWorkerDeath::Replace, 0), (OnWorkerDeath::Break, 2)] {
+        let mut sched = Sched::new(Settings { max_workers: 2, on_worker_death, ..Settings::default() });
+        assert_eq!(started(&sched.handle(at(0), submitted(0, 50, vec![]))).len(), 2);
+        let actions = sched.handle(at(1), Event::WaitingCancelled);
+        let jobs = JobRange::new(left, 50).unwrap();
+        assert_eq!(actions, [Action::Resolve { jobs, verdict: Verdict::Cancelled }]);
+        assert_eq!(sched.pending(), left);
+    }
+}

@@ -1,8 +1,10 @@
 //! Flushing of submit buffers by producers, and closing and emptying the pool. The [flush
 //! policy](super::flush_policy) says when producers flush.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+#[cfg(doc)]
+use job::JobError;
 use job::{Job, JobRange};
 use sched::Event;
 use sys::clock;
@@ -49,14 +51,35 @@ pub(super) fn close<J: Job>(shared: &Arc<ProcessShared<J>>) {
     transaction.commit();
 }
 
-/// Cancels the jobs that are not assigned to a worker: all of them, or those whose outcomes go to `target`.
-pub(super) fn cancel_waiting<J: Job>(shared: &Arc<ProcessShared<J>>, target: Option<&OutcomeTarget<J>>) {
+/// Stops the pool as [broken](JobError::Broken): jobs that are assigned to a worker fail for this cause, the
+/// others are cancelled.
+pub(super) fn break_off<J: Job>(shared: &Arc<ProcessShared<J>>, grace: Duration, cause: &str) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.state.buffers.iter().for_each(|buffer| buffer.seal());
+    transaction.flush_all();
+    if let Some(all) = JobRange::new(0, u64::MAX) {
+        transaction.apply(Event::Cancelled(all));
+    }
+    transaction.state.note_cause(cause);
+    // What is left are the jobs in flight, which the broken pool abandons.
+    transaction.apply(Event::ResourceLost);
+    transaction.apply(Event::Stopped { grace, terminate: !grace.is_zero() });
+    transaction.commit();
+}
+
+/// Cancels the jobs that are not assigned to a worker.
+pub(super) fn cancel_waiting<J: Job>(shared: &Arc<ProcessShared<J>>) {
     let mut transaction = Transaction::begin(shared);
     transaction.flush_all();
-    let unresolved = match target {
-        Some(target) => transaction.state.blocks.unresolved_for(target),
-        None => JobRange::new(0, u64::MAX).into_iter().collect(),
-    };
+    transaction.apply(Event::WaitingCancelled);
+    transaction.commit();
+}
+
+/// Cancels the jobs that are not assigned to a worker and whose outcomes go to `target`.
+pub(super) fn cancel_waiting_for<J: Job>(shared: &Arc<ProcessShared<J>>, target: &OutcomeTarget<J>) {
+    let mut transaction = Transaction::begin(shared);
+    transaction.flush_all();
+    let unresolved = transaction.state.blocks.unresolved_for(target);
     // In reverse, so that no job is started in place of one that has just been cancelled.
     unresolved.into_iter().rev().for_each(|jobs| transaction.apply(Event::Cancelled(jobs)));
     transaction.commit();

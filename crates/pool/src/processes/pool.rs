@@ -15,7 +15,7 @@ use super::{
     build_error::{WorkerCountError, checked_worker_count},
     encode_queue::SubmitOffThread,
     encoder::submit_off_thread,
-    flush::{cancel_waiting, close},
+    flush::{break_off, cancel_waiting, close},
     shared::ProcessShared,
     submit::{self, ProcessControl},
     submitter::ProcessSubmitter,
@@ -213,6 +213,30 @@ impl<J: Job> ProcessPool<J> {
     pub fn kill_workers(&self) {
         self.shutdown_now();
     }
+
+    /// Breaks the pool for this cause: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to
+    /// those that have not exited after `grace`; only SIGKILL if that is zero. Jobs that were assigned to a
+    /// worker, and may have run in part, fail with [`JobError::Broken`](crate::JobError::Broken); those that
+    /// were not are cancelled. Returns at once; [`join`](Executor::join) waits for the end.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::Duration;
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::<Square>::builder().workers(1).build()?;
+    ///     pool.break_off(Duration::ZERO, "the operator ended it");
+    ///     assert_eq!(pool.broken().as_deref(), Some("the operator ended it"));
+    ///     assert!(pool.submit(Square(1)).is_err());
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn break_off(&self, grace: Duration, cause: &str) {
+        break_off(&self.shared, grace, cause);
+    }
 }
 
 impl<J: Job> Sealed for ProcessPool<J> {
@@ -247,7 +271,7 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
     }
 
     fn cancel_waiting(&self) {
-        cancel_waiting(&self.shared, None);
+        cancel_waiting(&self.shared);
     }
 
     fn close(&self) {

@@ -6,7 +6,7 @@ use job::{Job, JobError};
 
 use super::{
     block::{Block, OutcomeTarget},
-    flush::{cancel_waiting, flush, on_push, unregister_buffer},
+    flush::{cancel_waiting_for, flush, on_push, unregister_buffer},
     shared::ProcessShared,
     submit_buffer::{Scratch, SubmitBuffer},
     transaction::submit_block,
@@ -72,7 +72,7 @@ impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     }
 
     fn cancel_waiting(&mut self) {
-        cancel_waiting(&self.shared, Some(&OutcomeTarget::Sink(self.sink.clone())));
+        cancel_waiting_for(&self.shared, &OutcomeTarget::Sink(self.sink.clone()));
     }
 }
 

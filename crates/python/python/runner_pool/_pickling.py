@@ -6,7 +6,7 @@ import functools
 import sys
 
 # The module `pickle` itself takes as long to import as all else that a worker needs.
-from _pickle import dumps, loads
+from _pickle import Pickler, dumps, loads
 
 from . import _native
 
@@ -20,6 +20,11 @@ dump = functools.partial(dumps, protocol=PROTOCOL, buffer_callback=_native.colle
 load = loads
 
 _cloudpickle_dumps: Any = None
+
+
+def dump_to(value: Any, file: Any) -> None:
+    """Pickles a value to a file."""
+    Pickler(file, PROTOCOL, buffer_callback=_native.collect_buffer).dump(value)
 
 
 def _by_value(value: Any, **keywords: Any) -> bytes:

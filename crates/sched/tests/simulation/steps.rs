@@ -134,6 +134,9 @@ impl World {
     }
 
     fn cancel(&mut self) {
+        if self.rng.one_in(4) {
+            return self.handle(Event::WaitingCancelled);
+        }
         let end = self.jobs.len() as u64;
         if let Some(jobs) = JobRange::new(end.saturating_sub(1 + self.rng.below(20)), end) {
             self.handle(Event::Cancelled(jobs));
