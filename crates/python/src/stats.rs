@@ -1,11 +1,15 @@
 //! Statistics of a pool as Python dictionaries.
 
-use pool::{Executor, ProcessPool, metrics::WorkerStats};
+use pool::{
+    Executor, ProcessPool,
+    metrics::{StageTimes, ThreadStats, WorkerStats},
+};
 use pyo3::{prelude::*, types::PyDict};
 
 use crate::call::Call;
 
-/// Returns the counts of calls, and a list with what each worker has done. Times are in seconds.
+/// Returns the counts of calls, and how workers and this process have spent their time, in seconds. The keys
+/// are documented in `docs/src/python.md`.
 pub(crate) fn of<'py>(py: Python<'py>, pool: &ProcessPool<Call>) -> PyResult<Bound<'py, PyDict>> {
     let stats = PyDict::new(py);
     let counts = pool.counts();
@@ -20,6 +24,9 @@ pub(crate) fn of<'py>(py: Python<'py>, pool: &ProcessPool<Call>) -> PyResult<Bou
     stats.set_item("workers", workers?)?;
     let parent = pool.parent_stats();
     stats.set_item("queue_time", parent.queue_time.as_secs_f64())?;
+    let threads: PyResult<Vec<_>> = parent.threads.iter().map(|thread| of_thread(py, thread)).collect();
+    stats.set_item("threads", threads?)?;
+    stats.set_item("callers", of_stages(py, &parent.callers)?)?;
     Ok(stats)
 }
 
@@ -35,10 +42,22 @@ fn of_worker<'py>(py: Python<'py>, worker: &WorkerStats) -> PyResult<Bound<'py, 
     stats.set_item("busy_time", worker.busy.as_secs_f64())?;
     stats.set_item("lifetime", worker.lifetime.as_secs_f64())?;
     stats.set_item("cpu_time", worker.cpu_time.as_secs_f64())?;
-    let stages = PyDict::new(py);
-    for (stage, time) in worker.stage_times.stages() {
-        stages.set_item(format!("{stage:?}"), time.as_secs_f64())?;
-    }
-    stats.set_item("stages", stages)?;
+    stats.set_item("stages", of_stages(py, &worker.stage_times)?)?;
     Ok(stats)
+}
+
+fn of_thread<'py>(py: Python<'py>, thread: &ThreadStats) -> PyResult<Bound<'py, PyDict>> {
+    let stats = PyDict::new(py);
+    stats.set_item("name", &thread.name)?;
+    stats.set_item("lifetime", thread.lifetime.as_secs_f64())?;
+    stats.set_item("stages", of_stages(py, &thread.stage_times)?)?;
+    Ok(stats)
+}
+
+fn of_stages<'py>(py: Python<'py>, times: &StageTimes) -> PyResult<Bound<'py, PyDict>> {
+    let stages = PyDict::new(py);
+    for (stage, time) in times.stages() {
+        stages.set_item(stage.name(), time.as_secs_f64())?;
+    }
+    Ok(stages)
 }

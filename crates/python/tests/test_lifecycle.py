@@ -309,6 +309,31 @@ def test_counts():
     assert sum(worker["calls"] for worker in stats["workers"]) == 1001
 
 
+def test_times(tmp_path):
+    with ProcessPoolExecutor(2) as pool:
+        empty = pool.stats()
+        assert (empty["submitted"], empty["workers"], empty["queue_time"]) == (0, [], 0)
+        running = [pool.submit(calls.mark_and_wait, tmp_path) for _ in range(2)]
+        wait_until("both run", lambda: len(list(tmp_path.glob("started-*"))) == 2)
+        waiting = pool.submit(calls.double, 1)
+        stats = pool.stats()
+        (tmp_path / "go").touch()
+        assert (stats["submitted"], stats["running"], stats["queued"]) == (3, 2, 1)
+        pids = {future.result(TIMEOUT) for future in running}
+        assert waiting.result(TIMEOUT) == 2 and pool.submit(calls.double, calls.NoPickle()).exception()
+    stats = pool.stats()
+    assert (stats["submitted"], stats["succeeded"], stats["running"]) == (3, 3, 0), "after the shutdown, too"
+    assert stats["queue_time"] > 0 and pids == {worker["pid"] for worker in stats["workers"]}
+    for worker in stats["workers"]:
+        assert 0 < worker["start_time"] < worker["lifetime"] and worker["busy_time"] < worker["lifetime"]
+        assert worker["cpu_time"] > 0 and worker["bytes_sent"] > 0 < worker["bytes_received"]
+        # Each moment is in one stage.
+        assert sum(worker["stages"].values()) == pytest.approx(worker["lifetime"], abs=0.05)
+        assert {"start", "load", "run", "wait"} <= set(worker["stages"])
+    assert {thread["name"] for thread in stats["threads"]} == {"supervisor", "clock"}
+    assert "encode" in stats["callers"]
+
+
 def test_a_hundred_thousand_calls():
     with ProcessPoolExecutor(2) as pool:
         begin = time.monotonic()

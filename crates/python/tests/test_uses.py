@@ -102,7 +102,28 @@ def test_serve_text():
 def test_bench():
     report = runner_pool.bench(2, seconds=0.01, rounds=1)
     assert report.workers == 2 and "speedup" in str(report)
-    assert report.measurements[-1].serial >= report.measurements[-1].size
+    sizes = [one.size for one in report.measurements]
+    assert sizes == sorted(sizes) and all(one.serial > 0 and one.pool > 0 for one in report.measurements)
+    # Work, not time: on a core of its own a call takes about its size, otherwise longer.
+    assert report.measurements[-1].serial > sizes[-1] / 2
+    assert 0 < report.round_trip < report.first_result
+    for arguments in ({"seconds": 0}, {"rounds": 0}):
+        with pytest.raises(ValueError):
+            runner_pool.bench(2, **arguments)
+
+
+def test_break_even_is_where_the_pool_stays_faster():
+    from runner_pool._bench import Measurement, Report
+
+    def report(*speedups):
+        measured = [Measurement(n * 1e-6, speedup, 1.0) for n, speedup in enumerate(speedups, 1)]
+        return Report(2, measured, 0.1, 1e-5)
+
+    assert report(0.1, 1.5, 0.9, 1.2, 1.9).break_even == 4e-6
+    assert report(1.1, 1.5).break_even == 1e-6
+    assert report(1.5, 1.0).break_even is None
+    assert "a pool pays from 2 us on; a round trip takes 10 us, the first 100 ms" in str(report(0.5, 1.5))
+    assert "a pool pays for no size" in str(report(0.5, 0.9))
 
 
 def test_public_names():
@@ -111,6 +132,15 @@ def test_public_names():
         assert getattr(runner_pool, name) is not None
     with pytest.raises(AttributeError):
         runner_pool.no_such_name  # noqa: B018
+
+
+def test_metadata_of_the_distribution():
+    distribution = importlib.metadata.distribution("runner-pool")
+    assert distribution.version == runner_pool.__version__
+    assert distribution.metadata["License-Expression"] == "MIT OR Apache-2.0"
+    files = [str(file) for file in distribution.files]
+    for name in ("LICENSE-MIT", "LICENSE-APACHE", "runner_pool/py.typed", "runner_pool/__init__.pyi"):
+        assert any(file.endswith(name) for file in files), name
 
 
 def test_sizes():

@@ -213,7 +213,18 @@ class ProcessPoolExecutor(_Calls):
         self._pool.kill_workers()
 
     def stats(self) -> dict[str, Any]:
-        """Returns numbers of calls by their state, and what each worker has done. Times are in seconds."""
+        """Returns numbers of calls by their state, and how the processes have spent their time, in seconds.
+
+        - ``submitted`` calls are ``queued``, ``running`` (assigned to a worker), ``succeeded``, ``failed`` or
+          ``cancelled``. Those that could not be pickled were not submitted. ``retried`` is the number of
+          attempts that were repeated.
+        - ``queue_time``: the time that all calls together have waited for a worker.
+        - ``workers``: one dictionary for each process that was started, with ``worker``, ``pid``, ``calls``,
+          ``batches``, ``bytes_sent``, ``bytes_received``, ``start_time`` (until it was ready), ``busy_time``,
+          ``cpu_time``, ``lifetime`` and ``stages``, the time in each stage of a call.
+        - ``threads``: ``name``, ``lifetime`` and ``stages`` of each thread of the pool in this process;
+          ``callers``: the stages of the threads that called the pool.
+        """
         return self._pool.stats()
 
     def _check_open(self) -> None:
