@@ -124,6 +124,27 @@ fn kill_01b_a_job_that_blocks_sigterm_is_killed_after_the_grace_period() {
 }
 
 #[test]
+fn kill_01d_breaking_off_fails_what_workers_have_and_cancels_the_rest() {
+    let _case = Case::begin();
+    for grace in [Duration::ZERO, Duration::from_secs(1)] {
+        for executor in [processes(2), breaking(2)] {
+            let barrier = Barrier::new();
+            let jobs = barrier.hold_many(&executor, 2);
+            let waiting = executor.submit(Probe::Double(1)).unwrap();
+            executor.break_off(grace, "enough");
+            assert_eq!(executor.submit(Probe::Double(1)).err(), Some(SubmitError::Broken("enough".into())));
+            assert!(executor.shutdown_timeout(Duration::from_secs(10)));
+            for job in jobs {
+                let outcome = job.join_timeout(TIMEOUT);
+                assert!(matches!(outcome, Err(JobError::Broken(cause)) if &*cause == "enough"));
+            }
+            assert!(waiting.is_cancelled());
+            finish(&executor);
+        }
+    }
+}
+
+#[test]
 fn kill_03_killing_reaches_programs_and_pools_that_jobs_have_started() {
     let _case = Case::begin();
     let ways: [fn(&ProcessPool<Probe>); 2] = [ProcessPool::terminate_workers, ProcessPool::kill_workers];

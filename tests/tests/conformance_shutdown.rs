@@ -9,7 +9,7 @@ use std::{
 
 use end_to_end::{
     Case, block_worker, on_all, on_pools,
-    probe::{Barrier, Probe, TIMEOUT, finish, processes, threads, wait_until},
+    probe::{Barrier, Probe, TIMEOUT, breaking, finish, processes, threads, wait_until},
 };
 use pool::{
     Executor, JobError,
@@ -108,6 +108,19 @@ fn shut_04_cancelling_shutdown_cancels_what_has_not_started() {
     assert!(waited.not_done.is_empty());
     assert_eq!(jobs.iter().filter(|job| job.result_timeout(TIMEOUT).is_ok()).count(), 50 - cancelled);
     finish(&executor);
+}
+
+#[test]
+fn shut_04b_a_pool_that_breaks_at_a_death_runs_the_jobs_of_starting_workers() {
+    let _case = Case::begin();
+    let executor = breaking(3);
+    let jobs: Vec<_> = (0..50).map(|n| executor.submit(Probe::Double(n)).unwrap()).collect();
+    executor.close();
+    executor.cancel_waiting();
+    finish(&executor);
+    let run: Vec<_> = jobs.iter().filter(|job| !job.is_cancelled()).collect();
+    assert!(run.len() >= 3, "only {} ran", run.len());
+    assert!(run.iter().all(|job| job.result_timeout(TIMEOUT).is_ok()) && !jobs[0].is_cancelled());
 }
 
 #[test]

@@ -185,6 +185,11 @@ def main():
         ALL, rounds, lambda pool: [pool.submit(jobs.same, array).result() for _ in range(10)], 10, 1e3
     )
     row("a numpy array of 10 MB there and back", "ms", times)
+    data = array.tobytes()
+    times = measure(
+        ALL, rounds, lambda pool: [pool.submit(jobs.same, data).result() for _ in range(10)], 10, 1e3
+    )
+    row("bytes of 10 MB there and back", "ms", times)
     row("first result of a fresh pool", "ms", first_result([Ours, Fork, Spawn, Forkserver, Loky], 2 * rounds))
     print(f"\nload {os.getloadavg()[0]:.1f} after")
 

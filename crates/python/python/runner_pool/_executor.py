@@ -186,6 +186,11 @@ class ProcessPoolExecutor(_Calls):
         return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Accepts no more calls, and waits for those that were submitted, if ``wait``.
+
+        ``cancel_futures`` cancels those that are not assigned to a worker. With ``on_crash="break"``, a
+        worker that is starting has a call assigned, as in the standard library.
+        """
         self._is_closed = True
         if cancel_futures:
             self._pool.cancel_waiting()
@@ -203,12 +208,19 @@ class ProcessPoolExecutor(_Calls):
         return None
 
     def terminate_workers(self) -> None:
-        """Cancels all calls, and ends the workers with SIGTERM, and with SIGKILL if they do not end."""
+        """Ends the workers with SIGTERM, and a second later those that are left with SIGKILL.
+
+        Calls that were assigned to one and do not end until then fail with :class:`BrokenProcessPool`; the
+        others are cancelled.
+        """
         self._is_closed = True
         self._pool.terminate_workers()
 
     def kill_workers(self) -> None:
-        """Cancels all calls, and ends the workers with SIGKILL."""
+        """Ends the workers with SIGKILL.
+
+        Calls that were assigned to one fail with :class:`BrokenProcessPool`; the others are cancelled.
+        """
         self._is_closed = True
         self._pool.kill_workers()
 
