@@ -333,7 +333,7 @@ def test_times(tmp_path):
         # Each moment is in one stage.
         assert sum(worker["stages"].values()) == pytest.approx(worker["lifetime"], abs=0.05)
         assert {"start", "load", "run", "wait"} <= set(worker["stages"])
-    assert {thread["name"] for thread in stats["threads"]} == {"supervisor", "clock"}
+    assert {"supervisor", "clock"} <= {thread["name"] for thread in stats["threads"]}
     assert {"send", "schedule"} <= set(stats["callers"])
 
 
