@@ -101,9 +101,7 @@ def bench(max_workers: int | None = None, seconds: float = 0.2, rounds: int = 3)
         return Report(pool._max_workers, measurements, first_result, round_trip)
 
 
-def _measure(
-    pool: ProcessPoolExecutor, size: float, steps: int, seconds: float, rounds: int
-) -> Measurement:
+def _measure(pool: ProcessPoolExecutor, size: float, steps: int, seconds: float, rounds: int) -> Measurement:
     calls = [steps] * max(100, min(20_000, int(seconds / max(size, 5e-6))))
     serial, pooled = [], []
     for _ in range(rounds):
