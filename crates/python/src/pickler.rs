@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use memchr::memmem;
 use pool::data::{Blob, MIN_SHARED_SIZE};
 use pyo3::{
     buffer::PyBuffer,
@@ -15,7 +14,7 @@ use pyo3::{
 use crate::{
     call::{Pickle, Stream},
     memory::{self, Memory, SharedPickle},
-    sink::{Sink, has_large_value},
+    sink::{Sink, has_large_value, mentions_main},
 };
 
 thread_local! {
@@ -108,12 +107,6 @@ impl Pickler {
         keywords.set_item(intern!(py, "buffers"), buffers)?;
         self.load.bind(py).call((stream,), Some(&keywords))
     }
-}
-
-/// Returns whether a pickle may refer to something in the main module: in `__main__`, or, in a process of
-/// `multiprocessing`, in `__mp_main__`.
-pub(crate) fn mentions_main(pickle: &[u8]) -> bool {
-    memmem::find(pickle, b"_main__").is_some()
 }
 
 /// Calls a function that pickles, and returns its result and the large buffers of what was pickled.

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use memchr::memmem;
 use parking_lot::Mutex;
 use pool::data::{Blob, BlobWriter, MIN_SHARED_SIZE};
 use pyo3::{
@@ -14,7 +15,7 @@ use pyo3::{
     types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple},
 };
 
-use crate::{memory, pickler::mentions_main};
+use crate::memory;
 
 /// Number of objects that are looked at to find a large one, which bounds what this costs a small call.
 const MAX_VISITED: usize = 32;
@@ -84,4 +85,10 @@ fn finds_large_value(object: &Bound<'_, PyAny>, left: &mut usize) -> bool {
     } else {
         false
     }
+}
+
+/// Returns whether a pickle may refer to something in the main module: in `__main__`, or, in a process of
+/// `multiprocessing`, in `__mp_main__`.
+pub(crate) fn mentions_main(pickle: &[u8]) -> bool {
+    memmem::find(pickle, b"_main__").is_some()
 }
