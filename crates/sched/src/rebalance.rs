@@ -61,11 +61,14 @@ impl Sched {
     }
 }
 
-/// Returns whether a worker has jobs besides the one that it is running, and no atomic group.
+/// Returns whether a worker has jobs that it was not recalled from, besides the one that it is running, and no
+/// atomic group.
 fn has_surplus(worker: &Worker) -> bool {
-    let not_recalled = || worker.batches.iter().filter(|batch| batch.batch >= worker.recalled);
+    let is_recalled = |batch: &&InFlight| batch.batch < worker.recalled;
     let is_atomic = |batch: &InFlight| batch.jobs.iter().any(|span| span.grouping == Grouping::Atomic);
-    worker.phase == Phase::Serving
-        && not_recalled().map(InFlight::count).sum::<u64>() > 1
-        && !worker.batches.iter().any(is_atomic)
+    let not_recalled: u64 =
+        worker.batches.iter().filter(|batch| !is_recalled(batch)).map(InFlight::count).sum();
+    // A worker that is still running a job of a recalled batch has started none of the others.
+    let running = u64::from(!worker.batches.front().is_some_and(|batch| is_recalled(&batch)));
+    worker.phase == Phase::Serving && not_recalled > running && !worker.batches.iter().any(is_atomic)
 }
