@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,14 @@ sys.path.insert(0, os.path.dirname(__file__))
 # Programs that tests start find the functions, too.
 os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
 
+import leftovers  # noqa: E402
+from leftovers import Program, read  # noqa: E402
 from runner_pool import ProcessPoolExecutor  # noqa: E402
 
 TIMEOUT = 60
 
-
-def read(path):
-    """Returns the contents of a file in /proc; nothing if the thread or process has ended meanwhile."""
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+# The mark of the processes that tests start.
+os.environ[leftovers.MARK] = str(os.getpid())
 
 
 def workers_of(pid):
@@ -35,10 +32,7 @@ def workers_of(pid):
 
 
 def wait_until(what, condition):
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.005)
+    leftovers.wait_until(what, condition, TIMEOUT)
 
 
 def is_alive(pid):
@@ -60,8 +54,24 @@ def pool():
         yield pool
 
 
+@pytest.fixture
+def run_program(tmp_path):
+    """Runs a program to its end; see `leftovers.Program`."""
+    return lambda text, *arguments, **options: Program(text, tmp_path, *arguments, **options).end()
+
+
+@pytest.fixture(scope="session")
+def temporary_directory(tmp_path_factory):
+    """The temporary directory of all tests, which no other program uses."""
+    tmp_path_factory.getbasetemp()  # It is in the usual one.
+    with tempfile.TemporaryDirectory(prefix="rp-") as directory:
+        previous, tempfile.tempdir = tempfile.tempdir, directory
+        os.environ["TMPDIR"] = directory
+        yield directory
+        tempfile.tempdir = previous
+
+
 @pytest.fixture(autouse=True)
-def no_process_is_left():
-    before = set(workers_of(os.getpid()))
-    yield
-    wait_until("the workers of the test are gone", lambda: set(workers_of(os.getpid())) <= before)
+def nothing_is_left(temporary_directory):
+    with leftovers.none_of(os.environ[leftovers.MARK], temporary_directory):
+        yield

@@ -81,9 +81,15 @@ class Future(concurrent.futures.Future[T]):
     def result(self, timeout: float | None = None) -> T:
         if self._state != _FINISHED:
             timeout = self._wait(timeout)
-        if self._state == _FINISHED and self._exception is None:
+        if self._state != _FINISHED:
+            return super().result(timeout)
+        if self._exception is None:
             return self._result  # type: ignore[return-value]
-        return super().result(timeout)
+        try:
+            # Even if it is false, which the base class takes for none before Python 3.14.
+            raise self._exception
+        finally:
+            del self  # Else the traceback of the exception refers to the future, which refers to it.
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         if self._state != _FINISHED:

@@ -156,8 +156,8 @@ def describe(error: BaseException) -> tuple[bytes, str, str]:
     import traceback
 
     text = "".join(traceback.format_exception(error))
-    # Neither is pickled; frames would keep the objects of the job alive.
-    error = error.with_traceback(None)
+    # Frames would keep the objects of the job alive. An exception may refuse to be changed by an assignment.
+    BaseException.with_traceback(error, None)
     return pickled_exception(error), summary_of(error), text
 
 
