@@ -82,7 +82,7 @@ class Future(concurrent.futures.Future[T]):
         if self._state != _FINISHED:
             timeout = self._wait(timeout)
         if self._state != _FINISHED:
-            return super().result(timeout)
+            super().result(timeout)
         if self._exception is None:
             return self._result  # type: ignore[return-value]
         try:
