@@ -128,7 +128,8 @@ impl Pool {
         let pickle = match self.pickler.dump(&object) {
             Ok(pickle) => pickle,
             Err(error) => {
-                future.call_method1("set_exception", (error.into_value(py),))?;
+                let error = failure::without_frames(py, error)?;
+                future.call_method1("set_exception", (error,))?;
                 return Ok(());
             }
         };

@@ -56,6 +56,11 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &JobError<Raised>) -> PyRes
     }
 }
 
+/// Returns the exception of a call that cannot be pickled, with its traceback as text.
+pub(crate) fn without_frames(py: Python<'_>, error: PyErr) -> PyResult<Bound<'_, PyAny>> {
+    py.import("runner_pool._errors")?.call_method1("without_frames", (error.into_value(py),))
+}
+
 /// Returns an error for `exception`.
 pub(crate) fn error(py: Python<'_>, error: &JobError<Raised>) -> PyErr {
     exception(py, error).map_or_else(|error| error, PyErr::from_value)

@@ -212,3 +212,16 @@ def nested(number):
 
     with ProcessPoolExecutor(1) as pool:
         return pool.submit(double, number).result()
+
+
+def subprocess_sleep(directory):
+    """Waits for a program that does not end."""
+    import subprocess
+
+    Path(directory, "program").touch()
+    subprocess.run(["sleep", "1000"])
+
+
+def sleep_with(data, seconds):
+    time.sleep(seconds)
+    return len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal as signals
+import traceback
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool as BrokenProcessPool
 
@@ -74,7 +75,7 @@ def _signal(number: int) -> int:
         return number
 
 
-def raised(pickled: bytes, summary: str, traceback: str) -> BaseException:
+def raised(pickled: bytes, summary: str, text: str) -> BaseException:
     exception: object = None
     if pickled:
         try:
@@ -83,10 +84,25 @@ def raised(pickled: bytes, summary: str, traceback: str) -> BaseException:
             summary = f"{summary} (it cannot be unpickled: {error!r})"
     if not isinstance(exception, BaseException):
         exception = RemoteError(summary)
-    cause = _RemoteTraceback(f'\n"""\n{traceback}"""')  # type: ignore[arg-type]
-    # Unlike an assignment, this works for classes that forbid them, such as frozen data classes.
-    vars(BaseException)["__cause__"].__set__(exception, cause)
+    _set_cause(exception, text)
     return exception
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """Gives the exception of a call that cannot be pickled its traceback as text, as Python's own executor does.
+
+    The frames of the traceback refer to the caller's, and those to the future of the exception: such a cycle
+    would keep the executor and its files until the next garbage collection.
+    """
+    text = "".join(traceback.format_exception(error))
+    _set_cause(BaseException.with_traceback(error, None), text)
+    return error
+
+
+def _set_cause(exception: BaseException, text: str) -> None:
+    cause = _RemoteTraceback(f'\n"""\n{text}"""')  # type: ignore[arg-type]
+    # Not by an assignment, which the class of an exception may refuse.
+    BaseException.__dict__["__cause__"].__set__(exception, cause)
 
 
 def crashed(

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from . import _native, _pickling, _worker
 from ._completions import Completions
-from ._errors import BrokenProcessPool
+from ._errors import BrokenProcessPool, without_frames
 from ._future import Future
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ class _Calls(concurrent.futures.Executor):
         try:
             function = executor._functions.find(fn)
         except Exception as error:
-            future.set_exception(error)
+            future.set_exception(without_frames(error))
             return future
         if not executor._completions.is_started:
             executor._completions.start()
