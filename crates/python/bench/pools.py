@@ -2,7 +2,7 @@
 
     python pools.py [--calls N] [--rounds N]
 
-Needs loky and numpy. Prints a table in Markdown: medians of the rounds, in which the pools take turns.
+Needs loky, numpy and scikit-learn. Prints a table in Markdown: medians of the rounds, in which the pools take turns.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 
 import jobs
+import search
 
 WORKERS = 2
 
@@ -191,6 +192,8 @@ def main():
     )
     row("bytes of 10 MB there and back", "ms", times)
     row("first result of a fresh pool", "ms", first_result([Ours, Fork, Spawn, Forkserver, Loky], 2 * rounds))
+    for what, times in search.measure(WORKERS, rounds).items():
+        row(what, "s", times)
     print(f"\nload {os.getloadavg()[0]:.1f} after")
 
 

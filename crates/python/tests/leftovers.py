@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -128,15 +129,16 @@ class Program:
         script.write_text(text)
         return [str(script)]
 
-    def end(self, limit=LIMIT):
-        """Waits until the program and all its processes have ended, and checks that no file is left."""
+    def end(self, limit=LIMIT, *, files=False):
+        """Waits until the program and all its processes have ended, and checks that no file is left, unless
+        `files` may be."""
         output, errors = self.process.communicate(timeout=limit)
         ended = Ended(self.process.returncode, output, errors, time.monotonic() - self._begin)
         wait_until_gone(
             f"processes of a program ({ended})",
             lambda: {pid: command_of(pid) for pid in processes(self.mark)},
         )
-        assert os.listdir(self.directory) == []
-        self.directory.rmdir()
+        assert files or os.listdir(self.directory) == []
+        shutil.rmtree(self.directory)
         wait_until_gone("files in /dev/shm", lambda: shared_files() - self._shared)
         return ended

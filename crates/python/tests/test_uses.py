@@ -7,12 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import calls
 import pytest
 import runner_pool
-from conftest import TIMEOUT, run
+from conftest import TIMEOUT
 
 
 def test_joblib_backend():
@@ -58,27 +57,6 @@ def test_joblib_backend_closes_executors_that_are_not_used():
 
 def test_version_is_that_of_the_distribution():
     assert runner_pool.__version__ == importlib.metadata.version("runner-pool")
-
-
-def test_grid_search_of_scikit_learn_has_the_same_results():
-    joblib = pytest.importorskip("joblib")
-    datasets = pytest.importorskip("sklearn.datasets")
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.svm import SVC
-
-    features, labels = datasets.load_iris(return_X_y=True)
-    searches = {}
-    runner_pool.register_joblib()
-    for backend in ("loky", "runner"):
-        with joblib.parallel_config(backend=backend, n_jobs=2):
-            search = GridSearchCV(SVC(), {"C": [0.1, 1, 10], "gamma": [0.01, 0.1]}, cv=3)
-            searches[backend] = search.fit(features, labels)
-    scores = [list(search.cv_results_["mean_test_score"]) for search in searches.values()]
-    assert scores[0] == scores[1]
-    assert searches["loky"].best_params_ == searches["runner"].best_params_
-    from runner_pool import _joblib
-
-    _joblib._kept.close_unused()
 
 
 def serve(program, requests):
@@ -150,9 +128,3 @@ def test_sizes():
     assert [parse_size(size) for size in sizes] == list(sizes.values())
     with pytest.raises(ValueError):
         parse_size("much")
-
-
-def test_example_of_the_readme():
-    readme = Path(__file__).parent.parent / "README.md"
-    program = readme.read_text().split("```python\n")[1].split("```")[0]
-    assert run(program).stdout == "2\n1\n"

@@ -1,0 +1,45 @@
+"""Measures the backend of joblib against that of loky with searches of scikit-learn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+
+def searches():
+    """Returns searches by their names: many short fits, and fewer long ones."""
+    from sklearn.datasets import load_digits, load_iris
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import SVC
+
+    few, many = {"C": [0.1, 1, 10], "gamma": [1e-4, 1e-3]}, {"C": range(1, 31), "gamma": [0.01, 0.1]}
+    return {
+        "`GridSearchCV`, 180 fits of 1 ms": (GridSearchCV(SVC(), many, cv=3), load_iris(return_X_y=True)),
+        "`GridSearchCV`, 18 fits of 100 ms": (GridSearchCV(SVC(), few, cv=3), load_digits(return_X_y=True)),
+    }
+
+
+def measure(workers, rounds):
+    """Returns, for each search, the median time in seconds with each backend. The backends take turns, and have
+    the same scores, or this raises an error."""
+    import joblib
+    import runner_pool
+
+    runner_pool.register_joblib()
+    backends = {"runner_pool": "runner", "loky": "loky", "one process": "sequential"}
+    measured = {}
+    for what, (search, data) in searches().items():
+        times, scores = {name: [] for name in backends}, {}
+        # The first round starts workers, which import what fits need, and is not counted.
+        for number in range(rounds + 1):
+            for name, backend in backends.items():
+                with joblib.parallel_config(backend=backend, n_jobs=workers):
+                    begin = time.perf_counter()
+                    search.fit(*data)
+                    if number > 0:
+                        times[name].append(time.perf_counter() - begin)
+                scores[name] = list(search.cv_results_["mean_test_score"])
+        if len(set(map(tuple, scores.values()))) != 1:
+            raise ValueError(f"the backends have different scores: {scores}")
+        measured[what] = {name: statistics.median(each) for name, each in times.items()}
+    return measured
