@@ -2,7 +2,8 @@
 
     python pools.py [--calls N] [--rounds N]
 
-Needs loky, numpy and scikit-learn. Prints a table in Markdown: medians of the rounds, in which the pools take turns.
+Needs loky, numpy and scikit-learn. Prints a table in Markdown: medians of the rounds, in which the pools take
+turns.
 """
 
 from __future__ import annotations

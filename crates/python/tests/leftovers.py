@@ -60,6 +60,22 @@ def shared_files():
         return set()
 
 
+def shared_files_since(before):
+    """Returns the names in /dev/shm that were not there before, without those of other programs."""
+    new = shared_files() - before
+    return {name for name in new if not _is_of_another_program(name)} if new else new
+
+
+def _is_of_another_program(name):
+    for path in Path("/proc").iterdir():
+        is_process = path.name.isdecimal() and path.name != str(os.getpid())
+        if not is_process or f"{MARK}={os.environ[MARK]}".encode() in read(path / "environ"):
+            continue
+        if f"_{path.name}_" in name or f"/dev/shm/{name}".encode() in read(path / "maps"):
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def none_of(mark, directory):
     """Checks that what is run meanwhile leaves no process with this mark, and no file."""
@@ -68,7 +84,7 @@ def none_of(mark, directory):
     yield
     wait_until_gone("processes", lambda: {pid: command_of(pid) for pid in processes(mark) - before})
     wait_until_gone("temporary files", lambda: set(os.listdir(directory)) - files)
-    wait_until_gone("files in /dev/shm", lambda: shared_files() - shared)
+    wait_until_gone("files in /dev/shm", lambda: shared_files_since(shared))
 
 
 def wait_until_gone(what, find):
@@ -99,7 +115,7 @@ class Program:
 
     def __init__(self, text, directory, *arguments, way="file", python=sys.executable, **variables):
         self.directory = Path(tempfile.mkdtemp(prefix="rp-"))
-        self.mark = f"{os.getpid()}-{self.directory.name}"
+        self.mark = f"{os.environ[MARK]}-{self.directory.name}"
         self._shared = shared_files()
         command = [python, *self._source(text, Path(directory), way), *map(str, arguments)]
         environment = {**os.environ, MARK: self.mark, "TMPDIR": str(self.directory), **variables}
@@ -140,5 +156,5 @@ class Program:
         )
         assert files or os.listdir(self.directory) == []
         shutil.rmtree(self.directory)
-        wait_until_gone("files in /dev/shm", lambda: shared_files() - self._shared)
+        wait_until_gone("files in /dev/shm", lambda: shared_files_since(self._shared))
         return ended

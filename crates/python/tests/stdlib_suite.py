@@ -24,19 +24,19 @@ PRIVATE = "uses a private attribute: "
 # Why a test is not applicable, by its name.
 NOT_APPLICABLE = {
     "test_killed_child": PRIVATE + "_processes",
-    "test_saturation": PRIVATE + "_processes",
+    "test_saturation": PRIVATE + "_processes, after calls that cannot be pickled",
     "test_idle_process_reuse_one": PRIVATE + "_processes",
     "test_idle_process_reuse_multiple": PRIVATE + "_processes",
     "test_max_tasks_per_child": PRIVATE + "_processes",
     "test_max_tasks_per_child_defaults_to_spawn_context": PRIVATE + "_mp_context",
-    "test_processes_terminate": PRIVATE + "_processes",
+    "test_processes_terminate": PRIVATE + "_processes, after calls that cannot be pickled",
     "test_context_manager_shutdown": PRIVATE + "_processes",
     "test_del_shutdown": PRIVATE + "_executor_manager_thread",
     "test_shutdown_no_wait": PRIVATE + "_processes",
     "test_shutdown_deadlock_pickle": PRIVATE + "_executor_manager_thread",
-    "test_gh105829_should_not_deadlock_if_wakeup_pipe_full": PRIVATE + "_ThreadWakeup",
     "test_python_finalization_error": PRIVATE + "threading._start_joinable_thread, for its second thread",
-    "ProcessPoolSpawnFailingInitializerTest.test_initializer": PRIVATE + "_broken",
+    "ProcessPoolSpawnFailingInitializerTest.test_initializer": PRIVATE
+    + "_broken, and a queue of multiprocessing in initargs, which this pool refuses",
     "FailingInitializerResourcesTest.test_spawn": PRIVATE
     + "_broken, through ProcessPoolSpawnFailingInitializerTest",
 }

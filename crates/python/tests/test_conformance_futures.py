@@ -1,4 +1,4 @@
-"""Conformance: futures, callbacks, `submit`, `wait` and `as_completed`. Each test name starts with its row."""
+"""Conformance: futures, callbacks, `submit`, and waiting. Each test name starts with its row."""
 
 from __future__ import annotations
 
@@ -253,7 +253,9 @@ def test_sub_01_a_pool_is_built_and_used_by_another_thread():
 
     def use():
         with ProcessPoolExecutor(1) as pool:
-            results.extend(future.result(TIMEOUT) for future in [pool.submit(calls.double, n) for n in range(9)])
+            results.extend(
+                future.result(TIMEOUT) for future in [pool.submit(calls.double, n) for n in range(9)]
+            )
 
     thread = threading.Thread(target=use)
     thread.start()

@@ -210,7 +210,9 @@ def test_shut_05_calls_that_shutdown_cancels_wake_threads_that_wait(tmp_path):
     waiting = [pool.submit(calls.double, n) for n in range(100)]
     woken = []
     threads = [
-        threading.Thread(target=lambda: woken.append(concurrent.futures.wait(waiting[50:], TIMEOUT).not_done)),
+        threading.Thread(
+            target=lambda: woken.append(concurrent.futures.wait(waiting[50:], TIMEOUT).not_done)
+        ),
         threading.Thread(
             target=lambda: woken.append(
                 set(waiting[50:]) - set(concurrent.futures.as_completed(waiting[50:], TIMEOUT))

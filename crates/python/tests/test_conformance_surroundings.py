@@ -303,7 +303,7 @@ ended.set()
 
 
 def test_cfg_06_environment_and_crash_reports(run_program):
-    """Variables that are set later reach workers that start later; `faulthandler` writes to the program's stream."""
+    """Variables reach workers that start later; `faulthandler` writes to the stream of the program."""
     program = """
 import os, ctypes, faulthandler
 os.environ["OF_TEST"] = "first"

@@ -1,4 +1,4 @@
-"""Many calls while workers or the program are killed, and scikit-learn: what the package promises, at scale."""
+"""Many calls while workers or the program are killed, large arrays, and scikit-learn."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_workers_killed_at_random_lose_none_of_a_hundred_thousand_calls():
 
 
 def test_workers_killed_at_random_fail_only_what_they_ran(tmp_path):
-    """Without retries, a call begins once at most; it fails if its worker was killed while it ran, and each other
-    has its result."""
+    """Without retries, a call begins once at most; it fails if its worker was killed while it ran, and each
+    other has its result."""
     numbers = range(CALLS // 5)
     with ProcessPoolExecutor(2) as pool, Killer(0.3) as killer:
         futures = [pool.submit(note, tmp_path, n) for n in numbers]
@@ -151,7 +151,7 @@ print(len(columns), "columns are equal")
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="NOT RUN: scikit-learn is not installed")
+@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="NOT RUN: no scikit-learn")
 def test_grid_search_of_scikit_learn_has_the_same_results(run_program):
     ended = run_program(SEARCH)
     assert (ended.code, ended.errors) == (0, ""), ended

@@ -89,7 +89,7 @@ def raised(pickled: bytes, summary: str, text: str) -> BaseException:
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Gives the exception of a call that cannot be pickled its traceback as text, as Python's own executor does.
+    """Gives the exception of a call that cannot be pickled its traceback as text.
 
     The frames of the traceback refer to the caller's, and those to the future of the exception: such a cycle
     would keep the executor and its files until the next garbage collection.
