@@ -128,7 +128,7 @@ def test_death_06_workers_that_kill_each_other(tmp_path, workers):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
-                return None
+                return
 
         kills = [pool.submit(kill, pid) for pid in reversed(pids)]
         others = [pool.submit(calls.double, n) for n in range(20)]

@@ -67,7 +67,9 @@ def test_nest_02_pools_in_pools_are_limited(pool):
     assert error is not None and "nested" in str(error)
 
 
-def test_nest_03_exit_does_not_wait_for_idle_pools_in_workers(run_program):
+@pytest.mark.parametrize("number", range(5))
+def test_nest_03_exit_does_not_wait_for_idle_pools_in_workers(run_program, number):
+    """Nor does it leave anything of workers that are just being started, which is a matter of moments."""
     program = """
 from runner_pool import ProcessPoolExecutor
 

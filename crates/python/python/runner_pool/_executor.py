@@ -390,6 +390,19 @@ class _Pools:
             completions.join()
             self.forget(pool)
 
+    def kill(self) -> None:
+        self.is_at_exit = True
+        pools = list(self._open.values())
+        for pool in pools:
+            pool.kill_workers()
+        for pool in pools:
+            pool.join()
+
+
+def kill_all_pools() -> None:
+    """Kills the workers of all pools of this process, and waits until they have ended."""
+    _pools.kill()
+
 
 def _close(pool: _native.Pool) -> None:
     """Closes the pool of an executor that has been dropped."""

@@ -112,6 +112,10 @@ def finish() -> None:
     import atexit
 
     atexit._run_exitfuncs()
+    # Pools of calls, which these have not shut down; a worker that is being started has a file until it is ready.
+    executors = sys.modules.get("runner_pool._executor")
+    if executors is not None:
+        executors.kill_all_pools()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
