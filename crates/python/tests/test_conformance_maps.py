@@ -276,11 +276,14 @@ def test_shut_08_cancelling_the_only_call_before_a_shutdown():
 def test_shut_10_a_worker_dies_after_shutdown_was_requested(tmp_path):
     for on_crash in ("heal", "break"):
         pool = ProcessPoolExecutor(2, on_crash=on_crash)
-        dying = pool.submit(faults.call, calls.sleep, 100)
-        wait_until("the call runs", dying.running)
+        directory = tmp_path / on_crash
+        directory.mkdir()
+        dying = pool.submit(calls.mark_and_wait, directory)
+        wait_until("the call runs", lambda directory=directory: list(directory.iterdir()))
+        (started,) = directory.iterdir()
         thread = threading.Thread(target=pool.shutdown)
         thread.start()
-        os.kill(workers_of(os.getpid())[0], 9)
+        os.kill(int(started.name.partition("-")[2]), 9)
         assert isinstance(dying.exception(TIMEOUT), BrokenProcessPool)
         thread.join(TIMEOUT)
         assert not thread.is_alive()
