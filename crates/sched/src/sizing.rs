@@ -21,6 +21,9 @@ pub(crate) const MAX_BYTES: u64 = 48 * 1024;
 /// Jobs that cost less than this number of nanoseconds are cheap.
 const CHEAP_NS: f64 = 20_000.0;
 
+/// Mean cost of a job in nanoseconds up to which a worker gets a second batch while it runs the first one.
+const MAX_QUEUED_COST_NS: f64 = 50e6;
+
 /// Above this multiple of the mean cost, halve the confidence.
 const MAX_DEVIATION: f64 = 8.0;
 
@@ -106,12 +109,12 @@ impl Sizing {
         2 * workers * self.window() as u64 * batch
     }
 
-    /// Returns the number of batches that a worker may have at a time. With short jobs a second batch hides
-    /// the latency of the parent. With long jobs that latency hardly matters, but a job queued behind a long
-    /// one would be delayed.
+    /// Returns the number of batches that a worker may have at a time. A second batch hides the latency of
+    /// the parent: 50 us, but on a busy machine several milliseconds, until the system runs the parent. With
+    /// long jobs that latency hardly matters, but a job queued behind a long one would be delayed.
     pub(crate) fn window(&self) -> usize {
         match self.cost_ns.get() {
-            Some(cost) if cost < 1e6 => 2,
+            Some(cost) if cost < MAX_QUEUED_COST_NS => 2,
             _ => 1,
         }
     }
@@ -183,6 +186,9 @@ mod tests {
     fn expensive_jobs_are_sent_one_by_one() {
         let mut sizing = Sizing::new(BatchSize::Auto);
         sizing.note(1, Duration::from_millis(10));
+        assert_eq!((sizing.batch_size(1000, 2), sizing.window()), (1, 2));
+        let mut sizing = Sizing::new(BatchSize::Auto);
+        sizing.note(1, Duration::from_millis(100));
         assert_eq!((sizing.batch_size(1000, 2), sizing.window()), (1, 1));
     }
 }

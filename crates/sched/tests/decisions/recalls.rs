@@ -43,6 +43,7 @@ fn surplus_is_recalled_while_another_worker_is_idle() {
     let back = sends(&sched.handle(at(11), returned(worker, batch, 1, Duration::from_millis(10))));
     let mut busy: Vec<WorkerId> = back.iter().map(|&(worker, ..)| worker).collect();
     busy.sort();
+    busy.dedup();
     assert_eq!(busy, ids, "returned jobs go to both workers");
     assert_eq!(sched.pending(), 39);
 }
