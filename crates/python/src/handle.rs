@@ -11,10 +11,10 @@ use pool::{JobError, JobFuture};
 use pyo3::{intern, prelude::*};
 
 use crate::{
-    call::{Call, CallOutcome},
+    call::Call,
     completions::{Held, Queue},
     engine,
-    outcome::{self, Kind},
+    outcome::{self, Kind, Outcome},
     pickler::Pickler,
     settling::{self, Settled},
     waiting,
@@ -29,7 +29,7 @@ pub(crate) struct Submitted {
     job: JobFuture<Call>,
     /// The outcome, once a thread has asked for it. It stays here until the future is settled, because
     /// unpickling it may be interrupted.
-    outcome: OnceLock<CallOutcome>,
+    outcome: OnceLock<Outcome>,
     progress: Mutex<Progress>,
     queue: Arc<Queue>,
     pickler: Arc<Pickler>,
@@ -58,7 +58,7 @@ impl Submitted {
     pub(crate) fn outcome<'py, T>(
         &self,
         py: Python<'py>,
-        read: impl FnOnce(Python<'py>, &Pickler, &CallOutcome) -> T,
+        read: impl FnOnce(Python<'py>, &Pickler, &Outcome) -> T,
     ) -> T {
         self.wait(Duration::ZERO);
         read(py, &self.pickler, self.outcome.wait())
@@ -73,7 +73,7 @@ impl Submitted {
             Err(JobError::NotReady) => return false,
             // Another thread has moved it out, and is storing it.
             Err(JobError::Taken) => drop(self.outcome.wait()),
-            outcome => drop(self.outcome.set(outcome)),
+            outcome => drop(self.outcome.set(Outcome::new(outcome))),
         }
         true
     }

@@ -8,8 +8,8 @@ use std::{ffi::c_int, io, ptr, slice};
 use pool::data::{Blob, PrivateBytes};
 use pyo3::{buffer::PyBuffer, ffi, prelude::*};
 
-/// Memory of an array that was sent by another process: a copy of its own, made page by page when it is
-/// changed. Has Python's buffer protocol.
+/// Memory of an array that was sent by another process, which belongs to the array. Has Python's buffer
+/// protocol.
 #[pyclass(frozen)]
 pub(crate) struct Memory {
     /// The start of `_bytes`, and their length. Only Python's buffers access them.
@@ -26,8 +26,8 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    pub(crate) fn new(blob: &Blob) -> io::Result<Memory> {
-        let mut bytes = blob.to_private()?;
+    pub(crate) fn new(blob: Blob) -> io::Result<Memory> {
+        let mut bytes = blob.into_private()?;
         let (start, length) = (bytes.as_mut_ptr(), bytes.len());
         let length = isize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         Ok(Memory { start, length, _bytes: bytes })
@@ -53,8 +53,8 @@ impl Memory {
 pub(crate) struct SharedPickle(Blob);
 
 impl SharedPickle {
-    pub(crate) fn new(blob: &Blob) -> SharedPickle {
-        SharedPickle(blob.clone())
+    pub(crate) fn new(blob: Blob) -> SharedPickle {
+        SharedPickle(blob)
     }
 }
 

@@ -1,9 +1,16 @@
 //! How a call has ended, as Python sees it.
 
-use pool::JobError;
-use pyo3::prelude::*;
+use std::sync::OnceLock;
 
-use crate::{call::CallOutcome, failure, pickler::Pickler};
+use parking_lot::Mutex;
+use pool::JobError;
+use pyo3::{exceptions::PyMemoryError, prelude::*};
+
+use crate::{
+    call::{CallOutcome, Pickle},
+    failure::{self, Raised},
+    pickler::{Pickler, Received},
+};
 
 /// How a call has ended; the numbers are those of `_future.py`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,20 +21,57 @@ pub(crate) enum Kind {
     Cancelled = 2,
 }
 
+/// How a call has ended. Its value can be recreated again if that was interrupted.
+pub(crate) enum Outcome {
+    Value(Value),
+    Error(JobError<Raised>),
+}
+
+/// The value of a call.
+pub(crate) struct Value {
+    /// As the engine has delivered it, until a thread has the GIL. Locked only with the GIL, and not while
+    /// Python code runs.
+    pickle: Mutex<Option<Pickle>>,
+    received: OnceLock<Received>,
+}
+
+impl Outcome {
+    pub(crate) fn new(outcome: CallOutcome) -> Outcome {
+        match outcome {
+            Ok(pickle) => {
+                Outcome::Value(Value { pickle: Mutex::new(Some(pickle)), received: OnceLock::new() })
+            }
+            Err(error) => Outcome::Error(error),
+        }
+    }
+}
+
+impl Value {
+    fn load<'py>(&self, py: Python<'py>, pickler: &Pickler) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(pickle) = self.pickle.lock().take() {
+            let _ = self.received.set(Received::new(py, pickle)?);
+        }
+        match self.received.get() {
+            Some(received) => pickler.load(py, received),
+            None => Err(PyMemoryError::new_err("there is no memory for the buffers of the result")),
+        }
+    }
+}
+
 /// Returns how a call has ended, with its value or exception.
 pub(crate) fn of<'py>(
     py: Python<'py>,
     pickler: &Pickler,
-    outcome: &CallOutcome,
+    outcome: &Outcome,
 ) -> PyResult<(Kind, Bound<'py, PyAny>)> {
     match outcome {
-        Ok(pickle) => Ok(match pickler.load(py, pickle) {
+        Outcome::Value(value) => Ok(match value.load(py, pickler) {
             Ok(value) => (Kind::Value, value),
             Err(error) if pickler.is_strict => (Kind::Exception, failure::unpicklable(py, &error)?),
             Err(error) => (Kind::Exception, error.into_value(py).into_bound(py).into_any()),
         }),
-        Err(JobError::Cancelled) => Ok((Kind::Cancelled, py.None().into_bound(py))),
-        Err(error) => Ok((Kind::Exception, failure::exception(py, error)?)),
+        Outcome::Error(JobError::Cancelled) => Ok((Kind::Cancelled, py.None().into_bound(py))),
+        Outcome::Error(error) => Ok((Kind::Exception, failure::exception(py, error)?)),
     }
 }
 
@@ -35,7 +79,10 @@ pub(crate) fn of<'py>(
 pub(crate) fn value<'py>(
     py: Python<'py>,
     pickler: &Pickler,
-    outcome: &CallOutcome,
+    outcome: &Outcome,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    outcome.as_ref().ok().map(|pickle| pickler.load(py, pickle)).transpose()
+    match outcome {
+        Outcome::Value(value) => value.load(py, pickler).map(Some),
+        Outcome::Error(_) => Ok(None),
+    }
 }

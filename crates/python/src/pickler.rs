@@ -90,22 +90,35 @@ impl Pickler {
         self.load.bind(py).call1((PyBytes::new(py, pickle),))
     }
 
-    /// Recreates an object.
-    pub(crate) fn load<'py>(&self, py: Python<'py>, pickle: &Pickle) -> PyResult<Bound<'py, PyAny>> {
-        let stream = match &pickle.stream {
-            Stream::Small(bytes) => PyBytes::new(py, bytes).into_any(),
-            Stream::Large(blob) => Bound::new(py, SharedPickle::new(blob))?.into_any(),
-        };
-        if pickle.buffers.is_empty() {
+    /// Recreates an object, which owns the buffers.
+    pub(crate) fn load<'py>(&self, py: Python<'py>, received: &Received) -> PyResult<Bound<'py, PyAny>> {
+        let stream = received.stream.bind(py);
+        if received.buffers.is_empty() {
             return self.load.bind(py).call1((stream,));
         }
-        let buffers = PyList::empty(py);
-        for buffer in &pickle.buffers {
-            buffers.append(Memory::new(buffer)?)?;
-        }
         let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "buffers"), buffers)?;
+        keywords.set_item(intern!(py, "buffers"), PyList::new(py, &received.buffers)?)?;
         self.load.bind(py).call((stream,), Some(&keywords))
+    }
+}
+
+/// A pickle in memory of this process, and the memory of the buffers beside it.
+///
+/// An object is recreated from it once, or again if that was interrupted: the buffers belong to the object.
+pub(crate) struct Received {
+    stream: Py<PyAny>,
+    buffers: Vec<Py<Memory>>,
+}
+
+impl Received {
+    /// Runs no Python code, and creates no object that is tracked by the garbage collector, which does.
+    pub(crate) fn new(py: Python<'_>, pickle: Pickle) -> PyResult<Received> {
+        let stream = match pickle.stream {
+            Stream::Small(bytes) => PyBytes::new(py, &bytes).into_any().unbind(),
+            Stream::Large(blob) => Py::new(py, SharedPickle::new(blob))?.into_any(),
+        };
+        let buffers = pickle.buffers.into_iter().map(|buffer| Py::new(py, Memory::new(buffer)?));
+        Ok(Received { stream, buffers: buffers.collect::<PyResult<_>>()? })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     engine, failure,
     functions::FunctionStore,
     options::Options,
-    outcome::{self, Kind},
+    outcome::{self, Kind, Outcome},
     pickler::Pickler,
     waiting,
 };
@@ -240,7 +240,7 @@ impl Results {
         }
         match answer {
             Answer::NotSent(error) => Err(error),
-            Answer::Outcome(outcome) => match outcome::of(py, &self.pickler, &outcome)? {
+            Answer::Outcome(outcome) => match outcome::of(py, &self.pickler, &Outcome::new(outcome))? {
                 (Kind::Value, value) => Ok(Some(value)),
                 (Kind::Exception, exception) => Err(PyErr::from_value(exception)),
                 (Kind::Cancelled, _) => Err(failure::cancelled(py)),

@@ -13,7 +13,7 @@ use crate::{
     call::{Call, Pickle, Target},
     failure::Raised,
     functions::{FunctionId, FunctionReader},
-    pickler::Pickler,
+    pickler::{Pickler, Received},
 };
 
 /// Number of functions that a worker keeps.
@@ -91,7 +91,7 @@ impl Job for Call {
 impl Interpreter {
     fn call(&mut self, call: Call) -> Result<Pickle, Raised> {
         Python::attach(|py| {
-            let returned = self.returned(py, &call);
+            let returned = self.returned(py, call);
             if self.process != process::id() {
                 self.end_fork(py, returned.err());
             }
@@ -110,8 +110,8 @@ impl Interpreter {
         process::abort();
     }
 
-    fn returned<'py>(&mut self, py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
-        let loaded = self.pickler.load(py, &call.pickle);
+    fn returned<'py>(&mut self, py: Python<'py>, call: Call) -> PyResult<Bound<'py, PyAny>> {
+        let loaded = Received::new(py, call.pickle).and_then(|received| self.pickler.load(py, &received));
         if let (Err(error), true) = (&loaded, self.pickler.is_strict) {
             error.print(py);
             process::exit(1);

@@ -11,7 +11,7 @@ use std::{
 use job::{Job, Stage};
 use nix::sys::signal::{SigSet, Signal};
 use sys::{
-    forks,
+    forks, payload,
     shared_page::{self, SharedPage},
     stream::print_error,
 };
@@ -167,6 +167,8 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
         link = ring::worker_link(page);
         inbox = wire::Inbox::new(link.receiver);
     }
+    // Only while it waits for the doorbell does a worker free kept memory that it does not use.
+    let _keeper = payload::Keeper::of_worker().filter(|_| terms.transport == Transport::Rings);
     let sender = &*link.sender;
     if !work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)? {
         return Err(io::ErrorKind::Other.into());

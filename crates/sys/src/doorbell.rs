@@ -7,6 +7,7 @@ use std::{
     collections::VecDeque,
     io::{IoSlice, IoSliceMut},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    time::Duration,
 };
 
 use nix::{
@@ -21,7 +22,7 @@ use nix::{
 
 use parking_lot::Mutex;
 
-use crate::call::CallError;
+use crate::{call::CallError, payload};
 
 /// Maximum number of descriptors sent with one ring.
 const MAX_DESCRIPTORS: usize = 4;
@@ -65,14 +66,20 @@ impl Doorbell {
         let _ = send(self.socket.as_raw_fd(), &[0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
     }
 
-    /// Waits until the other process rings or ends. Rings are returned before the end.
+    /// Waits until the other process rings or ends. Rings are returned before the end. Frees kept memory that
+    /// is not used meanwhile.
     pub fn wait(&self) -> Woken {
         let mut fd = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         loop {
             if let Some(woken) = self.try_wait() {
                 return woken;
             }
-            match poll(&mut fd, PollTimeout::NONE) {
+            // Rounded up, so that the time has passed when the wait for it ends.
+            let free_after = payload::time_to_free().map(|time| time + Duration::from_millis(1));
+            let timeout = free_after
+                .map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+            match poll(&mut fd, timeout) {
+                Ok(0) => payload::free_unused(),
                 Ok(_) | Err(Errno::EINTR) => {}
                 // `poll` on one open descriptor fails for no other reason, so this is not reached.
                 Err(_) => return Woken::Ended,

@@ -1,4 +1,4 @@
-//! Keeping descriptors of this process out of processes that other code forks.
+//! Forks of this process by other code: counting them, and keeping descriptors out of the forked processes.
 
 use std::{
     collections::BTreeSet,
@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, RawFd},
     sync::{
         Once,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, AtomicU64, Ordering},
     },
 };
 
@@ -32,6 +32,29 @@ pub fn close_on_fork<T>(also: BorrowedFd<'_>, open: impl FnOnce() -> T) -> io::R
     // SAFETY: the handler exists for the lifetime of the program, and does only what is allowed after a fork.
     HANDLER.call_once(|| error = unsafe { libc::pthread_atfork(None, None, Some(close_in_child)) });
     if error == 0 { Ok(opened) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// Number of times that a fork of this process has begun or ended, since the first call of [`count`].
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+static COUNTER: Once = Once::new();
+
+/// Returns a number that is another one after a fork of this process: what had the same number before and
+/// after it was used is not shared with a forked process. The system calls that programs make to start others
+/// do not count.
+pub fn count() -> u64 {
+    COUNTER.call_once(|| {
+        // SAFETY: the handlers exist for the lifetime of the program, and only change an atomic. Without
+        // memory to register them, the number has no meaning, so this never happens later.
+        let error = unsafe { libc::pthread_atfork(Some(note_fork), Some(note_fork), None) };
+        assert_eq!(error, 0, "cannot register fork handlers");
+    });
+    FORKS.load(Ordering::SeqCst)
+}
+
+/// Runs before and after a fork, in this process.
+extern "C" fn note_fork() {
+    FORKS.fetch_add(1, Ordering::SeqCst);
 }
 
 /// Restricts the set of sockets closed on fork to `socket`. The caller is about to close the others, and

@@ -11,6 +11,9 @@
 //! does not trust its worker: [`ReceivedFiles`] are opened from the list that comes with the outcomes, in the
 //! worker that sent them, and a reference can only [name one of them](with_received).
 //!
+//! Files of medium size are [used again](sys::payload) by the process that created them, which a worker is
+//! not trusted to do at the right time: a parent copies their contents when it decodes the reference.
+//!
 //! Values that are encoded within other encoded values, such as the arguments of a function in its call, keep
 //! the files that they refer to next to their bytes, as [`AttachedFiles`].
 //!
@@ -18,17 +21,24 @@
 //! may come from anywhere.
 
 mod attached;
+mod data;
+mod opening;
+mod received;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet, hash_map::Entry},
-    io, mem, process,
+    mem, process,
     sync::Arc,
 };
 
 use sys::payload::Payload;
 
 pub use attached::AttachedFiles;
+pub use data::{Copied, LargeData};
+pub use opening::explain;
+use opening::open_with;
+pub use received::{InvalidList, ReceivedFiles};
 
 /// How data is encoded and decoded on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +58,7 @@ thread_local! {
     /// Number of `COLLECTED` files. Reading it takes less time, as it needs no destructor.
     static COUNT: Cell<usize> = const { Cell::new(0) };
     static COLLECTED: RefCell<Vec<Arc<Payload>>> = const { RefCell::new(Vec::new()) };
-    static RECEIVED: RefCell<ReceivedFiles> = const { RefCell::new(ReceivedFiles(None)) };
+    static RECEIVED: RefCell<ReceivedFiles> = const { RefCell::new(ReceivedFiles::none()) };
     /// Whether there are `OPENED` files.
     static HAS_OPENED: Cell<bool> = const { Cell::new(false) };
     /// Files that were opened in this scope, so that clones of a value are opened once.
@@ -208,13 +218,13 @@ impl Reference {
         Reference { pid: process::id(), fd, length }
     }
 
-    /// Returns the file, opened if necessary.
+    /// Returns the data, from the file, which is opened if necessary.
     ///
     /// # Errors
-    /// The mode does not allow references, or the file cannot be opened, or was not received.
-    pub fn resolve(self) -> Result<Arc<Payload>, String> {
+    /// The mode does not allow references, or the file cannot be opened or copied, or was not received.
+    pub fn resolve(self) -> Result<LargeData, String> {
         match mode() {
-            Mode::Open => self.open_once(),
+            Mode::Open => self.open_once().map(LargeData::File),
             Mode::Received => RECEIVED.with_borrow(|files| files.get(self.fd, self.length)),
             Mode::Plain | Mode::Collect => Err("a reference to a file outside of a pool".to_owned()),
         }
@@ -226,7 +236,8 @@ impl Reference {
         OPENED.with_borrow_mut(|files| match files.get_or_insert_default().entry(key) {
             Entry::Occupied(known) => Ok(known.get().clone()),
             Entry::Vacant(entry) => {
-                let file = open(self.pid, self.fd, self.length)?;
+                let open = |length| Payload::open_of_process(self.pid, self.fd, length);
+                let file = open_with(self.pid, self.length, open)?;
                 HAS_OPENED.set(true);
                 Ok(entry.insert(Arc::new(file)).clone())
             }
@@ -236,84 +247,3 @@ impl Reference {
 
 /// Process id, descriptor and length of a file.
 type FileKey = (u32, u32, u64);
-
-/// Files that came with outcomes, by their descriptors in the worker.
-#[derive(Clone, Debug, Default)]
-pub struct ReceivedFiles(Option<Arc<Received>>);
-
-#[derive(Debug, Default)]
-struct Received {
-    files: HashMap<u32, Arc<Payload>>,
-    /// Error of opening a file; those after it were not opened.
-    error: Option<String>,
-}
-
-/// A list of files that a correct worker does not send: it has more files than a process can have, or one of
-/// them twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidList;
-
-impl ReceivedFiles {
-    /// Opens files of a process, which are given by descriptor and length in bytes, until there is an error.
-    ///
-    /// # Errors
-    /// The list is one that a correct worker does not send.
-    pub fn open(
-        pid: u32,
-        files: impl ExactSizeIterator<Item = (u32, u64)>,
-    ) -> Result<ReceivedFiles, InvalidList> {
-        if files.len() as u64 > sys::call::max_descriptors() {
-            return Err(InvalidList);
-        }
-        let mut received = Received::default();
-        for (fd, length) in files {
-            if received.files.contains_key(&fd) {
-                return Err(InvalidList);
-            }
-            match open(pid, fd, length) {
-                Ok(file) => received.files.insert(fd, Arc::new(file)),
-                Err(error) => {
-                    received.error = Some(error);
-                    break;
-                }
-            };
-        }
-        Ok(ReceivedFiles(Some(Arc::new(received))))
-    }
-
-    /// Returns files by the descriptors that values refer to.
-    fn of(files: HashMap<u32, Arc<Payload>>) -> ReceivedFiles {
-        ReceivedFiles((!files.is_empty()).then(|| Arc::new(Received { files, error: None })))
-    }
-
-    /// Returns true if a file could not be opened.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.0.as_ref().is_some_and(|received| received.error.is_some())
-    }
-
-    fn get(&self, fd: u32, length: u64) -> Result<Arc<Payload>, String> {
-        const NOT_SENT: &str = "a reference to a file that was not sent";
-        let received = self.0.as_deref().ok_or(NOT_SENT)?;
-        let file = received.files.get(&fd).cloned();
-        let file = file.ok_or_else(|| received.error.clone().unwrap_or_else(|| NOT_SENT.to_owned()))?;
-        if file.length() as u64 == length { Ok(file) } else { Err("a reference of wrong length".to_owned()) }
-    }
-}
-
-fn open(pid: u32, fd: u32, length: u64) -> Result<Payload, String> {
-    let opened = usize::try_from(length)
-        .map_err(|_| io::ErrorKind::InvalidInput.into())
-        .and_then(|length| Payload::open_of_process(pid, fd, length));
-    opened.map_err(|error| format!("cannot open shared data of process {pid}: {}", explain(&error)))
-}
-
-/// Returns the message of an error, with advice if this process is out of descriptors.
-#[must_use]
-pub fn explain(error: &io::Error) -> String {
-    if sys::call::is_out_of_descriptors(error) {
-        format!("{error}; each large `Blob` or `Shared` takes a descriptor (see `ulimit -n`)")
-    } else {
-        error.to_string()
-    }
-}

@@ -63,8 +63,7 @@ impl<'de, T: Pod> Deserialize<'de> for Shared<T> {
         let shared = match incoming {
             Incoming::Bytes(ByteBuf(bytes)) => Shared::from_bytes(bytes),
             Incoming::File { pid, fd, length } => {
-                let file = Reference { pid, fd, length }.resolve().map_err(D::Error::custom)?;
-                Shared::from_file(file)
+                Shared::from_large(Reference { pid, fd, length }.resolve().map_err(D::Error::custom)?)
             }
         };
         shared.ok_or_else(|| D::Error::custom("shared data is not a whole number of items"))

@@ -11,7 +11,7 @@ use bytemuck::{
     allocation::{pod_collect_to_vec, try_cast_vec},
 };
 use sys::payload::Payload;
-use wire::transfer;
+use wire::transfer::{self, Copied, LargeData};
 
 /// Size in bytes from which data is kept in a file of its own. Smaller data is copied with its job.
 pub const MIN_SHARED_SIZE: usize = 64 * 1024;
@@ -60,6 +60,8 @@ pub(super) enum Storage<T> {
     Memory(Arc<Memory<T>>),
     /// A file whose length is a multiple of the size of `T`.
     File(Arc<Payload>),
+    /// Of a worker's file; its length is a multiple of the size of `T` as well.
+    Copy(Arc<Copied>),
 }
 
 /// Items in the private memory of the process.
@@ -72,6 +74,10 @@ pub(super) struct Memory<T> {
 impl<T> Memory<T> {
     pub(super) fn items(&self) -> &[T] {
         &self.items
+    }
+
+    pub(super) fn into_items(self) -> Vec<T> {
+        self.items
     }
 }
 
@@ -120,7 +126,7 @@ impl<T: Pod> Shared<T> {
         if size_of_val(items) < MIN_SHARED_SIZE {
             return Ok(items.into());
         }
-        let file = Payload::create(&[bytemuck::cast_slice(items)]).map_err(|error| creation_error(&error))?;
+        let file = Payload::copy_of(bytemuck::cast_slice(items)).map_err(|error| creation_error(&error))?;
         Ok(Shared(Storage::File(Arc::new(file))))
     }
 
@@ -146,16 +152,23 @@ impl<T: Pod> Shared<T> {
         Some(try_cast_vec(bytes).unwrap_or_else(|(_, bytes)| pod_collect_to_vec(&bytes)).into())
     }
 
-    /// Returns the items in a file; `None` if its length is not a whole number of items.
-    pub(super) fn from_file(file: Arc<Payload>) -> Option<Shared<T>> {
+    /// Returns the items in large data; `None` if its length is not a whole number of items.
+    pub(super) fn from_large(data: LargeData) -> Option<Shared<T>> {
         let () = Self::CHECKED;
-        file.length().is_multiple_of(size_of::<T>()).then_some(Shared(Storage::File(file)))
+        let is_whole = data.bytes().len().is_multiple_of(size_of::<T>());
+        is_whole.then_some(Shared(match data {
+            LargeData::File(file) => Storage::File(file),
+            LargeData::Copy(copy) => Storage::Copy(copy),
+        }))
     }
 
     /// Returns the file with the items, which is created if necessary; `None` for small data.
     pub(super) fn file(&self) -> Result<Option<Arc<Payload>>, String> {
         let memory = match &self.0 {
             Storage::File(file) => return Ok(Some(file.clone())),
+            Storage::Copy(copy) => {
+                return copy.file().map(Some).map_err(|error| creation_error(&error).to_string());
+            }
             Storage::Memory(memory) => memory,
         };
         let bytes: &[u8] = bytemuck::cast_slice(&memory.items);
@@ -165,7 +178,7 @@ impl<T: Pod> Shared<T> {
         if let Some(file) = memory.file.get() {
             return Ok(Some(file.clone()));
         }
-        let file = Payload::create(&[bytes]).map_err(|error| creation_error(&error).to_string())?;
+        let file = Payload::copy_of(bytes).map_err(|error| creation_error(&error).to_string())?;
         Ok(Some(memory.file.get_or_init(|| Arc::new(file)).clone()))
     }
 }
@@ -183,6 +196,7 @@ impl<T: Pod> Deref for Shared<T> {
         match &self.0 {
             Storage::Memory(memory) => &memory.items,
             Storage::File(file) => bytemuck::cast_slice(file.bytes()),
+            Storage::Copy(copy) => bytemuck::cast_slice(copy.bytes()),
         }
     }
 }
@@ -221,6 +235,7 @@ impl<T: Pod> Clone for Shared<T> {
         Shared(match &self.0 {
             Storage::Memory(memory) => Storage::Memory(memory.clone()),
             Storage::File(file) => Storage::File(file.clone()),
+            Storage::Copy(copy) => Storage::Copy(copy.clone()),
         })
     }
 }

@@ -39,7 +39,7 @@ use crate::{
 /// Functions that threads of a pool run. They use everything else, so the state that starts the threads has
 /// only pointers to them.
 pub(super) struct MainLoops<J: Job> {
-    pub(super) supervisor: fn(&Arc<ProcessShared<J>>, &EpollSet),
+    pub(super) supervisor: fn(&Arc<ProcessShared<J>>, &Arc<EpollSet>),
     pub(super) clock: fn(&Arc<ProcessShared<J>>),
 }
 

@@ -24,7 +24,7 @@ use std::{
 
 use job::{Job, Stage, WorkerId};
 use nix::sys::signal::Signal;
-use sys::{clock, stage_timer::StageTimer};
+use sys::{clock, payload, stage_timer::StageTimer};
 use wire::{POLL_DURATION, Rendezvous, RendezvousError, catch_panic};
 
 use super::{
@@ -49,8 +49,10 @@ pub(super) use handle::{Request, SupervisorHandle};
 const OUTPUT_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs until there are no requests and no workers.
-pub(super) fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &EpollSet) {
+pub(super) fn run<J: Job>(shared: &Arc<ProcessShared<J>>, epoll_set: &Arc<EpollSet>) {
     let timer_guard = shared.accounting.begin_thread("supervisor", Stage::Start);
+    let waker = epoll_set.clone();
+    let _keeper = payload::Keeper::of_pool(Box::new(move || waker.wake()));
     let time = TimeAccount::Thread(timer_guard.timer());
     shared.supervisor.set_waiting(false);
     let mut supervisor =
@@ -119,11 +121,13 @@ impl<J: Job> Supervisor<'_, J> {
     /// Waits for the next events.
     fn wait(&self) -> Vec<WatchEvent> {
         let overdue = self.workers.values().filter_map(|worker| worker.kill_at).min();
-        let time = overdue.map(|at| at.saturating_duration_since(Instant::now()));
+        let overdue = overdue.map(|at| at.saturating_duration_since(Instant::now()));
+        let time = overdue.into_iter().chain(payload::time_to_free()).min();
         self.timer.enter(Stage::Wait);
         self.shared.supervisor.set_waiting(true);
         let events = self.epoll_set.wait(time);
         self.shared.supervisor.set_waiting(false);
+        payload::free_unused();
         events
     }
 
