@@ -5,7 +5,8 @@
 //! holds the ring of outcomes and the worker's progress:
 //!
 //! - the batch and index of the running job, so that exactly this job is charged with the worker's death,
-//! - finished outcomes that are not sent yet, so that they survive the worker,
+//! - finished outcomes that are not sent yet, so that they survive the worker, and need not wait for a long
+//!   job of their batch,
 //! - the time spent per stage.
 //!
 //! The parent treats everything in the worker's file as untrusted.

@@ -1,12 +1,23 @@
 //! Finished outcomes that a worker saves until it has sent them.
+//!
+//! The parent reads them after the worker's death, and while the worker runs a long job. In the second case
+//! the worker may discard and overwrite them at the same time, so the parent checks afterwards that it has
+//! not (a sequence lock, for which the two words serve):
+//!
+//! - Outcomes are only appended, and the length is published after them.
+//! - To discard them, the worker first sets the length to 0, then the index of the next outcome, and executes
+//!   a fence. Only then it overwrites them. The index grows within a batch, and each batch has another number.
+//! - The parent reads the index, the batch with the length, and the bytes, executes a fence, and reads the
+//!   words once more. If it has copied a byte that was overwritten, it sees at least the length 0; what the
+//!   worker publishes after that has another batch or index.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use job::BatchId;
 
 use super::{SharedPage, layout::SAVED_START, words::low_half};
 
-/// Outcomes that a worker had finished but not sent when it died.
+/// Outcomes that a worker has finished but not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedOutcomes {
     batch: u32,
@@ -54,27 +65,32 @@ impl SharedPage {
     pub fn clear_saved(&self, from: u32) {
         self.worker_words().saved.store(0, Ordering::Release);
         self.worker_words().saved_from.store(from, Ordering::Release);
+        fence(Ordering::Release);
     }
 
-    /// Returns the outcomes that a dead worker had saved. Must not be called while the worker runs.
+    /// Returns the outcomes that the worker has saved. Returns `None` if there are none, or the worker
+    /// discards them at the same time. Called by the parent.
     #[must_use]
     pub fn saved_outcomes(&self) -> Option<SavedOutcomes> {
-        let word = self.worker_words().saved.load(Ordering::Acquire);
+        let words = self.worker_words();
+        let from = words.saved_from.load(Ordering::Acquire);
+        let word = words.saved.load(Ordering::Acquire);
         let length = usize::try_from(word & u64::from(u32::MAX)).ok()?;
         if length == 0 || length > self.saved_capacity() {
             return None;
         }
         let mut bytes = vec![0; length];
-        // SAFETY: the range lies within the mapping, behind `WorkerWords`, and the worker that wrote it is
-        // dead.
+        // SAFETY: the range lies within the mapping, behind `WorkerWords`. What the worker overwrites at the
+        // same time is rejected below, and every bit pattern is a valid byte.
         unsafe {
             let arena = self.replies.fixed().as_ptr().add(SAVED_START);
             bytes.as_mut_ptr().copy_from_nonoverlapping(arena, length);
         }
-        Some(SavedOutcomes {
-            batch: u32::try_from(word >> 32).ok()?,
-            from: self.worker_words().saved_from.load(Ordering::Acquire),
-            bytes,
-        })
+        fence(Ordering::Acquire);
+        let after = words.saved.load(Ordering::Acquire);
+        let is_same_batch = (after ^ word) >> 32 == 0 && words.saved_from.load(Ordering::Acquire) == from;
+        let is_intact = is_same_batch && after & u64::from(u32::MAX) >= length as u64;
+        let batch = u32::try_from(word >> 32).ok()?;
+        is_intact.then_some(SavedOutcomes { batch, from, bytes })
     }
 }

@@ -97,6 +97,33 @@ fn saved_outcomes_survive_the_worker() {
 }
 
 #[test]
+fn saved_outcomes_that_are_overwritten_meanwhile_are_not_returned() {
+    let (parent, fd) = SharedPage::create_without_rings().unwrap();
+    let worker = SharedPage::open(fd).unwrap();
+    // All bytes of a period are equal, and the first ones give its batch and index.
+    let pattern = |batch: u64, from: u32| (batch as u8).wrapping_mul(31) ^ from as u8;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for (batch, from) in (0..4_000u64).flat_map(|batch| [(batch, 0), (batch, 3)]) {
+                worker.clear_saved(from);
+                let outcome = vec![pattern(batch, from); 9_000];
+                (0..5).for_each(|n| assert!(worker.save_outcome(BatchId(batch), n * 9_000, &outcome)));
+            }
+        });
+        let mut found = 0;
+        while !writer.is_finished() {
+            let Some(saved) = parent.saved_outcomes() else { continue };
+            let batch = (0..4_000).find(|&batch| saved.belongs_to(BatchId(batch))).unwrap();
+            let expected = pattern(batch, saved.from);
+            assert!(saved.bytes.iter().all(|&byte| byte == expected), "{batch}, {}", saved.from);
+            found += 1;
+        }
+        assert!(found > 0, "nothing was read while the worker wrote");
+    });
+    assert_eq!(parent.saved_outcomes().unwrap().bytes.len(), 45_000);
+}
+
+#[test]
 fn other_side_reads_bytes_copied_into_a_ring() {
     let (parent, fd) = SharedPage::create().unwrap();
     let worker = SharedPage::open(fd).unwrap();
