@@ -160,7 +160,7 @@ impl Sched {
             actions.push(Action::WakeAt(now + check_period));
         }
         let timed = shortest.is_some() || limits_rss;
-        let in_flight = InFlight { batch, jobs, returned: 0, timed };
+        let in_flight = InFlight { batch, jobs, returned: 0, collected: 0, timed };
         worker.assigned += in_flight.count();
         actions.push(Action::Send {
             worker: id,

@@ -33,12 +33,23 @@ pub enum Event {
         worker: WorkerId,
         /// The batch.
         batch: BatchId,
-        /// Number of outcomes. They belong to the first jobs of the batch that had no outcome yet.
+        /// Number of outcomes: those that were [collected](Event::Collected) since the last event of this
+        /// kind for the batch, and those of the first jobs of the batch that had no outcome yet.
         outcomes: u64,
         /// Whether these are the last outcomes of this batch.
         last: bool,
         /// Time the worker spent on them.
         busy: Duration,
+    },
+    /// The outcomes that a worker has finished and not sent were read from its memory. An
+    /// [`Action::Deliver`] follows for those that are to be delivered.
+    Collected {
+        /// The worker.
+        worker: WorkerId,
+        /// The batch.
+        batch: BatchId,
+        /// Number of outcomes. They belong to the first jobs of the batch that had no outcome yet.
+        outcomes: u64,
     },
     /// Reply to [`Action::Recall`]: this job is the last one that the worker has started; it starts no later
     /// job of the batches it was recalled from.
@@ -173,7 +184,8 @@ pub enum Action {
         /// Whether the worker must record the start time of each job.
         timed: bool,
     },
-    /// Deliver the outcomes that were just returned. They belong to these jobs, in this order.
+    /// Deliver the outcomes that were just returned, without those that were collected before, or that were
+    /// collected or recovered. They belong to these jobs, in this order.
     Deliver(Vec<JobRange>),
     /// Resolve jobs that have no outcome of their own.
     Resolve {

@@ -31,6 +31,9 @@ impl Sched {
                     self.sizing.note(outcomes, busy);
                 }
             }
+            Event::Collected { worker, batch, outcomes } => {
+                self.deliver_collected(worker, (batch, outcomes), &mut actions);
+            }
             Event::RecallReply { worker, batch, index } => {
                 self.taken_back(worker, batch, index, &mut actions);
             }

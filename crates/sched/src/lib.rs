@@ -18,7 +18,7 @@
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
 //! | `cancel`, `stop`, `limits`, `resident` | what ends jobs and workers |
-//! | `dispatch`, `outcomes`, `death`, `rebalance` | what becomes of jobs |
+//! | `dispatch`, `outcomes`, `held`, `death`, `rebalance` | what becomes of jobs |
 //! | `handle` | the entry point, which selects the change for an event |
 
 mod attempts;
@@ -29,6 +29,7 @@ mod death;
 mod dispatch;
 mod event;
 mod handle;
+mod held;
 mod invariants;
 mod job_table;
 mod limits;

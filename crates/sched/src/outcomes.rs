@@ -24,11 +24,14 @@ impl Sched {
             return true;
         }
         let may_be_short = halted || batch < worker.recalled;
-        let plausible = |count: u64| match last {
+        let plausible = |outcomes: u64, count: u64| match last {
             true => outcomes == count || (may_be_short && outcomes < count),
             false => (1..count).contains(&outcomes),
         };
-        let is_valid = |in_flight: &InFlight| in_flight.batch == batch && plausible(in_flight.count());
+        let is_valid = |in_flight: &InFlight| {
+            let new = outcomes.checked_sub(in_flight.collected);
+            in_flight.batch == batch && new.is_some_and(|new| plausible(new, in_flight.count()))
+        };
         let Some(position) = worker.batches.iter().position(is_valid) else {
             // A protocol error of a worker that is exiting anyway has no consequences.
             let serves = worker.phase == Phase::Serving;
@@ -39,8 +42,9 @@ impl Sched {
             );
             return false;
         };
-        let delivered: Vec<JobRange> =
-            worker.batches[position].take_first(outcomes).iter().map(|span| span.jobs).collect();
+        let in_flight = &mut worker.batches[position];
+        let new = outcomes - std::mem::take(&mut in_flight.collected);
+        let delivered: Vec<JobRange> = in_flight.take_first(new).iter().map(|span| span.jobs).collect();
         let ended = if last { worker.batches.remove(position) } else { None };
         (worker.seen, worker.since) = (None, now);
         if worker.batches.is_empty() {

@@ -46,6 +46,9 @@ pub(crate) struct InFlight {
     pub(crate) jobs: Vec<JobSpan>,
     /// Number of jobs before them that have one.
     pub(crate) returned: u64,
+    /// Number of these whose outcomes were collected since the worker's last message of this batch. The next
+    /// message contains them.
+    pub(crate) collected: u64,
     pub(crate) timed: bool,
 }
 

@@ -48,7 +48,8 @@ impl World {
         let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
-        self.handle(Event::Returned { worker: id, batch, outcomes: done as u64, last: true, busy });
+        let outcomes = done as u64 + self.workers.get_mut(&id).map_or(0, |w| std::mem::take(&mut w.collected));
+        self.handle(Event::Returned { worker: id, batch, outcomes, last: true, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
         if self.rng.one_in(8) {
             self.handle(Event::Returned {
@@ -68,8 +69,33 @@ impl World {
         let done = 1 + self.rng.below(jobs.len() as u64 - 1);
         self.expected = jobs.drain(..done as usize).collect();
         *returned += done;
+        let outcomes = done + std::mem::take(&mut worker.collected);
         let (batch, busy) = (*batch, Duration::from_nanos(self.rng.below(2_000_000)));
-        self.handle(Event::Returned { worker: id, batch, outcomes: done, last: false, busy });
+        self.handle(Event::Returned { worker: id, batch, outcomes, last: false, busy });
+        assert!(self.expected.is_empty(), "outcomes were not delivered");
+    }
+
+    /// Outcomes that a worker has not sent are collected: those of the jobs before the running one, and
+    /// sometimes that of the running one, which has just finished.
+    fn collect(&mut self) {
+        let due: Vec<WorkerId> = self.sched.workers_to_collect_from(self.now).collect();
+        assert!(due.iter().all(|id| self.workers[id].batches.iter().any(|batch| batch.1.len() > 1)));
+        assert!(due.is_empty() || self.sched.next_collection(self.now).is_some_and(|at| at > self.now));
+        let may_collect = |w: &FakeWorker| !w.hangs && !w.killed && w.batches.iter().any(|b| !b.1.is_empty());
+        let Some(id) = self.any_worker(may_collect) else { return };
+        let worker = self.workers.get_mut(&id).unwrap();
+        let (batch, jobs, returned) = &mut worker.batches[0];
+        if jobs.is_empty() {
+            return;
+        }
+        let finished = 1 + self.rng.below(jobs.len() as u64);
+        let delivered = finished.min(jobs.len() as u64 - 1);
+        self.expected = jobs.drain(..delivered as usize).collect();
+        *returned += delivered;
+        worker.collected += delivered;
+        let batch = *batch;
+        assert_eq!(self.sched.collected(id, batch), worker.collected - delivered);
+        self.handle(Event::Collected { worker: id, batch, outcomes: finished });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
     }
 
@@ -148,7 +174,8 @@ impl World {
         match self.rng.below(40) {
             0..8 if !self.closed => self.submit(),
             8..14 => self.start_outcome(),
-            14..26 => self.return_batch(),
+            14..24 => self.return_batch(),
+            24..26 => self.collect(),
             26..28 => self.kill(),
             28..32 => self.tick(),
             32 if self.rng.one_in(2) => self.cancel(),

@@ -42,6 +42,8 @@ struct FakeWorker {
     since: Option<MonotonicInstant>,
     /// Number, jobs without an outcome, and number of jobs with one.
     batches: Vec<(BatchId, Vec<JobId>, u64)>,
+    /// Number of outcomes of the first batch that were collected since it last sent some.
+    collected: u64,
 }
 
 pub(crate) struct World {
