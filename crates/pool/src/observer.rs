@@ -158,7 +158,8 @@ pub enum PoolEvent {
         /// Time of the request.
         at: MonotonicInstant,
     },
-    /// A worker has returned outcomes: those of the next jobs of a batch, in order.
+    /// A worker has returned outcomes: those of the next jobs of a batch, in order. Some of them may have been
+    /// delivered before, while the worker was running a later job of the batch.
     OutcomesReceived {
         /// The worker.
         worker: WorkerId,
@@ -195,7 +196,7 @@ pub enum PoolEvent {
         /// Batch of the job that it was running, and the index of the job in the batch.
         running: Option<(BatchId, u64)>,
         /// Batch of which the worker had finished more jobs than it had returned outcomes for, and the number
-        /// of these outcomes, which are recovered.
+        /// of these outcomes, which are recovered or were delivered before.
         recovered: Option<(BatchId, u64)>,
         /// Time when it was reaped.
         at: MonotonicInstant,

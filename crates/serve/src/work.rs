@@ -69,7 +69,8 @@ struct BatchContext<'a, C> {
 ///
 /// The shared page names each job from its start until its outcome is encoded, and saves the outcomes of
 /// finished jobs until they are sent. Outcomes are sent together at the end, or as soon as the page has no
-/// room for more.
+/// room for more. While a job takes long, the parent reads those before it from the page; they are sent
+/// nevertheless.
 ///
 /// Returns `false` if the worker must exit because of a [crash](Context::crashed). Then the page still names
 /// the crashed job, and holds the outcomes of the others.

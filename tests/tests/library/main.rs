@@ -5,6 +5,7 @@ mod batches;
 mod callbacks;
 mod codecs;
 mod faulty_jobs;
+mod held_outcomes;
 mod output;
 mod take_back;
 mod transports;

@@ -182,7 +182,9 @@ impl<J: Job> JobFuture<J> {
         self.slot.kind() == Some(OutcomeKind::Cancelled)
     }
 
-    /// Returns whether the job has been assigned to a worker and has no outcome yet.
+    /// Returns whether the job has been assigned to a worker and has no outcome yet. A worker of a
+    /// [`ProcessPool`](crate::ProcessPool) may have several jobs: the one that it runs, those that wait for
+    /// it, and those that have finished in the last 10 ms.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;

@@ -1,4 +1,5 @@
-//! Clock thread: sends the scheduler its ticks, flushes delayed jobs, and detects that this process did not
+//! Clock thread: sends the scheduler its ticks, flushes delayed jobs, looks for outcomes that are held back,
+//! and detects that this process did not
 //! run for a while, if limits are in force.
 
 use std::{
@@ -10,7 +11,12 @@ use job::{Job, MonotonicInstant, Stage, WorkerId};
 use sched::{Event, RSS_CHECK_INTERVAL};
 use sys::clock::{self, Heartbeat};
 
-use super::{handle::Handle, shared::ProcessShared, supervisor::ProgressMonitor, transaction::Transaction};
+use super::{
+    handle::Handle,
+    shared::{PoolState, ProcessShared},
+    supervisor::{ProgressMonitor, Request},
+    transaction::Transaction,
+};
 
 /// Runs until the pool is closed, all jobs are resolved, and the last worker has exited.
 pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
@@ -27,19 +33,26 @@ pub(crate) fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
             transaction.commit();
         }
         let mut transaction = Transaction::begin_timed(timer, shared);
-        let (now, flush_at, wake_at) =
-            (transaction.now, transaction.state.flush_at, transaction.state.wake_at);
+        let now = transaction.now;
+        let PoolState { flush_at, collect_at, wake_at, .. } = *transaction.state;
         if transaction.note_skipped_time() {
             transaction.commit();
         } else if flush_at.is_some_and(|at| at <= now) {
             transaction.flush_on_timer();
             transaction.commit();
+        } else if collect_at.is_some_and(|at| at <= now) {
+            let is_needed = transaction.request_collections();
+            drop(transaction);
+            if is_needed {
+                // Without a supervisor there is no worker left to collect from.
+                let _ = ProcessShared::request(shared, Request::Collect);
+            }
         } else if wake_at.is_some_and(|at| at <= now) {
             transaction.tick();
             transaction.commit();
         } else if transaction.state.sched.is_finished() {
             return;
-        } else if let Some(at) = wake_at.into_iter().chain(flush_at).min() {
+        } else if let Some(at) = wake_at.into_iter().chain(flush_at).chain(collect_at).min() {
             let wait = transaction.begin_wait(at);
             timer.enter(Stage::Wait);
             shared.clock_wakeup.wait_until(&mut transaction.state, Instant::now() + wait);

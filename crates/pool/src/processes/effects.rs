@@ -62,6 +62,7 @@ pub(crate) fn prepare<J: Job>(
             Some(Effect::Start(handle, shared.threads.expect_thread()))
         }
         Action::Send { worker, batch, jobs, timed } => {
+            state.plan_collection_of(&jobs, shared);
             let to = state.workers.get(&worker)?.clone();
             let sequence = to.next_sequence();
             Some(Effect::Send { to, sequence, batch, jobs: state.slices(&jobs), timed })

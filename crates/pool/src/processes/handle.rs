@@ -46,6 +46,8 @@ pub(crate) struct Handle {
     reported: AtomicBool,
     /// Whether a message was received since the last call of `is_stalled`.
     message_seen: AtomicBool,
+    /// Whether its saved outcomes are to be collected.
+    collection_requested: AtomicBool,
     /// Why the worker was killed, if it violated the protocol.
     protocol_error: OnceLock<String>,
     /// End of a process that the worker's job depended on. The worker exits after reporting it.
@@ -79,6 +81,7 @@ impl Handle {
             retired: AtomicBool::new(false),
             reported: AtomicBool::new(false),
             message_seen: AtomicBool::new(false),
+            collection_requested: AtomicBool::new(false),
             protocol_error: OnceLock::new(),
             crash: OnceLock::new(),
             metrics: Arc::new(WorkerMetrics {
@@ -175,6 +178,17 @@ impl Handle {
         let message_seen = self.message_seen.swap(false, Ordering::Relaxed) || is_handling;
         let in_a_job = self.page.get().is_some_and(|page| page.running().is_some());
         (!message_seen && !in_a_job) || self.process.get().is_some_and(Process::is_stopped)
+    }
+
+    /// Requests that its saved outcomes are collected; returns `false` if that was requested before.
+    pub(super) fn request_collection(&self) -> bool {
+        !self.collection_requested.swap(true, Ordering::AcqRel)
+    }
+
+    /// Returns whether its saved outcomes are to be collected, and ends that request.
+    pub(super) fn take_collection_request(&self) -> bool {
+        self.collection_requested.load(Ordering::Relaxed)
+            && self.collection_requested.swap(false, Ordering::AcqRel)
     }
 
     /// Returns whether a thread is receiving a message from the worker.

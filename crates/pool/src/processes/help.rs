@@ -65,6 +65,11 @@ impl<'a, J: Job> Helper<'a, J> {
         any
     }
 
+    /// Collects the outcomes of the workers for which the clock has requested it. Called by deputies.
+    pub(super) fn collect_if_requested(&self) {
+        self.handles.iter().for_each(|handle| self.incoming(handle).collect_if_requested());
+    }
+
     fn incoming<'h>(&'h self, handle: &'h Handle) -> Incoming<'h, J> {
         Incoming { shared: self.shared, handle, time: self.time }
     }

@@ -25,6 +25,7 @@
 //! | `supervisor` | the thread that starts workers, receives from them and reaps them |
 //! | `mailbox` | receiving end of a worker's link, shared by the threads that receive |
 //! | `incoming` | handling of a worker's messages |
+//! | `collect` | outcomes that a worker has finished and not sent |
 //! | `help` | receiving on threads that wait for an outcome |
 //! | `launch` | start of a worker, step by step |
 //! | `spawn_config` | settings that a worker is started with |
@@ -37,6 +38,7 @@ mod build_error;
 mod builder;
 mod capture;
 mod clock;
+mod collect;
 mod effects;
 mod encode_queue;
 mod encoder;

@@ -19,7 +19,7 @@ use super::{
     shared::ProcessShared,
     submit::{self, ProcessControl},
     submitter::ProcessSubmitter,
-    transaction::apply,
+    transaction::{Transaction, apply},
 };
 use crate::{
     Executor, JobFuture, JobOptions, Sink, SubmitAsync, SubmitError, Submitter, TrySubmitError, WorkerReport,
@@ -289,7 +289,10 @@ impl<J: Job> Executor<J> for ProcessPool<J> {
 
     fn resume(&self) {
         self.shared.handles().iter().for_each(|handle| handle.resume());
-        apply(&self.shared, Event::Resumed);
+        let mut transaction = Transaction::begin(&self.shared);
+        transaction.apply(Event::Resumed);
+        transaction.plan_collection();
+        transaction.commit();
     }
 
     fn shutdown_timeout(&self, time: Duration) -> bool {

@@ -90,6 +90,8 @@ pub(crate) struct PoolState<J: Job> {
     pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
     /// Final reports of workers that have exited.
     pub(crate) reports: Vec<WorkerReport<J>>,
+    /// When the clock is to look for outcomes that workers hold back.
+    pub(super) collect_at: Option<MonotonicInstant>,
     /// When the scheduler's next tick is due.
     pub(crate) wake_at: Option<MonotonicInstant>,
     pub(crate) clock_is_running: bool,
@@ -121,6 +123,7 @@ impl<J: Job> ProcessShared<J> {
             workers: HashMap::new(),
             metrics: Vec::new(),
             reports: Vec::new(),
+            collect_at: None,
             wake_at: None,
             clock_is_running: false,
             heartbeat: Heartbeat::default(),
@@ -298,14 +301,6 @@ impl<J: Job> PoolState<J> {
             let dying = self.workers.values().filter(|handle| !handle.was_killed() && handle.is_dying());
             dying.take(kills).for_each(|handle| handle.note_killed_by_kernel());
         }
-    }
-
-    /// Returns the outcomes that a dead worker had saved: the batch, the number of outcomes in the bytes that
-    /// were returned nevertheless, and the bytes.
-    pub(crate) fn saved_outcomes(&self, worker: WorkerId) -> Option<(BatchId, u64, Vec<u8>)> {
-        let kept = self.workers.get(&worker)?.page.get()?.saved_outcomes()?;
-        let (batch, returned) = self.sched.find_batch(worker, |batch| kept.belongs_to(batch))?;
-        Some((batch, returned.checked_sub(u64::from(kept.from))?, kept.bytes))
     }
 
     /// Records why a start failed or how a worker died. Once the pool is broken, the cause stays: the pool

@@ -57,7 +57,10 @@ fn run<J: Job>(shared: &Arc<ProcessShared<J>>) {
     let timer_guard = shared.accounting.begin_thread("deputy", Stage::Poll);
     let time = TimeAccount::Thread(timer_guard.timer());
     while !shared.supervisor.is_waiting() {
-        Helper::begin(shared, &time).receive_messages();
+        let helper = Helper::begin(shared, &time);
+        helper.receive_messages();
+        helper.collect_if_requested();
+        drop(helper);
         read_output(shared);
         shared.supervisor.note_progress();
         time.enter(Stage::Wait);

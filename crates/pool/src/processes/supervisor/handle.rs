@@ -36,6 +36,8 @@ pub(in crate::processes) enum Request {
     Start(Arc<Handle>),
     /// The connection of a worker was accepted, or accepting it failed.
     Accepted(WorkerId, Result<Link, RendezvousError>),
+    /// The saved outcomes of some workers are to be collected.
+    Collect,
 }
 
 impl Default for SupervisorHandle {

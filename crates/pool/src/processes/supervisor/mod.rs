@@ -88,6 +88,14 @@ impl<J: Job> Supervisor<'_, J> {
                 worker.on_accepted(accepted);
                 self.advance(worker);
             }
+            Request::Collect => self.collect(),
+        }
+    }
+
+    /// Collects the outcomes of the workers for which the clock has requested it.
+    fn collect(&self) {
+        for worker in self.workers.values() {
+            Incoming { shared: self.shared, handle: &worker.handle, time: self.time }.collect_if_requested();
         }
     }
 

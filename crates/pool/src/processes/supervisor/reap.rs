@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use job::{BatchId, Death, DeathCause, Job, Stage};
+use job::{Death, DeathCause, Job, Stage};
 use sched::Event;
 use sys::clock;
-use wire::{batch::OutcomesView, transfer::ReceivedFiles};
 
 use super::worker::SupervisedWorker;
 use crate::{
     PoolEvent,
     processes::{
+        collect::SavedBatch,
         handle::Handle,
         incoming::{Incoming, TimeAccount},
         launch::LaunchError,
@@ -67,7 +67,7 @@ impl<J: Job> Reaper<'_, J> {
         self.shared.observers.notify(|| self.exit_event(handle, death, &cause));
         let mut transaction = self.time.begin_transaction(self.shared);
         let running = transaction.state.running(worker).map(|(batch, index, _)| (batch, index));
-        let recovered = transaction.state.saved_outcomes(worker).and_then(RecoveredOutcomes::new);
+        let recovered = SavedBatch::read(&transaction.state, worker);
         transaction.state.workers.remove(&worker);
         transaction.state.note_cause(&cause);
         let memory = transaction.state.ran_out_of_memory(handle, death);
@@ -76,12 +76,8 @@ impl<J: Job> Reaper<'_, J> {
         transaction.apply(Event::Died { worker, running, recovered: kept, death, out_of_memory: memory });
         transaction.state.crash = None;
         let jobs = transaction.commit();
-        if let Some(recovered) = recovered
-            && let Some(view) = OutcomesView::of_saved(recovered.batch, &recovered.bytes)
-        {
-            let outcomes = view.outcomes().skip(recovered.skip);
-            // Outcomes with files are never saved: their files do not survive the worker.
-            self.incoming(handle).deliver(&jobs, outcomes, &ReceivedFiles::default());
+        if let Some(recovered) = recovered {
+            recovered.deliver(&self.incoming(handle), &jobs);
         }
     }
 
@@ -90,11 +86,11 @@ impl<J: Job> Reaper<'_, J> {
         let worker = handle.id;
         let state = self.shared.state.lock();
         let running = state.running(worker).map(|(batch, index, _)| (batch, index));
-        let kept = state.saved_outcomes(worker);
+        let kept = SavedBatch::read_unsent(&state, worker);
         // The worker may have become ready at the moment at which the scheduler dismissed it.
         let is_dismissed = state.sched.is_dismissed(worker);
         drop(state);
-        let kept = kept.and_then(RecoveredOutcomes::new).map(|recovered| (recovered.batch, recovered.count));
+        let kept = kept.map(|unsent| (unsent.batch, unsent.count));
         let in_order = handle.is_retired() && death.cause == DeathCause::Exited(0);
         let left = is_dismissed || (in_order && !handle.was_killed());
         let at = clock::now();
@@ -118,23 +114,4 @@ fn reap(handle: &Handle) -> Option<Death> {
     let death = process.reap();
     handle.metrics.note_end();
     death
-}
-
-/// Outcomes that a worker had finished and saved, but not returned, when it died.
-struct RecoveredOutcomes {
-    batch: BatchId,
-    /// Number of saved outcomes that were returned nevertheless: the worker died between sending and removing
-    /// them.
-    skip: usize,
-    /// Number of saved outcomes that were not returned.
-    count: u64,
-    bytes: Vec<u8>,
-}
-
-impl RecoveredOutcomes {
-    fn new((batch, skip, bytes): (BatchId, u64, Vec<u8>)) -> Option<RecoveredOutcomes> {
-        let kept = u64::from(OutcomesView::of_saved(batch, &bytes)?.count);
-        let count = kept.checked_sub(skip).filter(|&count| count > 0)?;
-        Some(RecoveredOutcomes { batch, skip: usize::try_from(skip).ok()?, count, bytes })
-    }
 }
