@@ -5,7 +5,7 @@ use std::time::Duration;
 use job::{Death, DeathCause, JobId, JobRange, WorkerId};
 use sched::{Event, JobLimits, StartFailure, Verdict};
 
-use super::World;
+use super::{FakeWorker, World};
 
 impl World {
     fn submit(&mut self) {
