@@ -4,6 +4,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     time::{Duration, Instant},
 };
@@ -198,17 +199,23 @@ fn delivered_outcomes_survive_the_break_of_the_pool() {
 fn outcomes_are_delivered_while_a_callback_blocks() {
     let _case = Case::begin();
     let pool = warm(builder(1));
-    let (first, second) = (Barrier::new(), Barrier::new());
-    let all = doubles(20).chain([first.hold()]).chain(doubles(20)).chain([second.hold()]);
-    let jobs = submit(&pool, all);
-    let later = jobs[21..41].to_vec();
-    jobs[0].on_done(move |_| wait_for(&later));
-    // The other outcomes of the same delivery come after the callback.
-    first.wait_for_held(1);
+    let [start, first, second] = [(); 3].map(|()| Barrier::new());
+    let begin = [start.hold()].into_iter().chain(doubles(20)).chain([first.hold()]);
+    let jobs = submit(&pool, begin.chain(doubles(20)).chain([second.hold()]));
+    // Called on the thread that delivers the first outcomes, before the others are.
+    let later = jobs[22..42].to_vec();
+    let (sender, blocked) = mpsc::channel();
+    jobs[0].on_done(move |_| {
+        sender.send(()).unwrap();
+        wait_for(&later);
+    });
+    start.release();
+    // From now on the supervisor is blocked.
+    blocked.recv_timeout(TIMEOUT).unwrap();
     first.release();
-    wait_for(&jobs[..41]);
+    wait_for(&jobs[..42]);
     second.release();
-    jobs[41].result_timeout(TIMEOUT).unwrap();
+    jobs[42].result_timeout(TIMEOUT).unwrap();
     finish(&pool);
 }
 
