@@ -158,8 +158,8 @@ pub enum PoolEvent {
         /// Time of the request.
         at: MonotonicInstant,
     },
-    /// A worker has returned outcomes: those of the next jobs of a batch, in order. Some of them may have been
-    /// delivered before, while the worker was running a later job of the batch.
+    /// A worker has returned outcomes: those of the next jobs of a batch, in order. Some of them may have
+    /// been delivered before, while the worker was running a later job of the batch.
     OutcomesReceived {
         /// The worker.
         worker: WorkerId,

@@ -120,7 +120,8 @@ fn death_after_a_collection_recovers_the_rest_only() {
     let died = Event::Died { worker: WORKER, running, recovered, death, out_of_memory: false };
     let actions = sched.handle(at(8), died);
     assert!(actions.contains(&Action::Deliver(range(4, 6))), "{actions:?}");
-    let is_charged = |action: &Action| matches!(action, Action::Resolve { jobs, .. } if *jobs == range(6, 7)[0]);
+    let is_charged =
+        |action: &Action| matches!(action, Action::Resolve { jobs, .. } if *jobs == range(6, 7)[0]);
     assert!(actions.iter().any(is_charged), "{actions:?}");
     assert_eq!(sched.pending(), 3);
 }

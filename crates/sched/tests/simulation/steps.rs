@@ -48,7 +48,8 @@ impl World {
         let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
-        let outcomes = done as u64 + self.workers.get_mut(&id).map_or(0, |w| std::mem::take(&mut w.collected));
+        let outcomes =
+            done as u64 + self.workers.get_mut(&id).map_or(0, |w| std::mem::take(&mut w.collected));
         self.handle(Event::Returned { worker: id, batch, outcomes, last: true, busy });
         assert!(self.expected.is_empty(), "outcomes were not delivered");
         if self.rng.one_in(8) {

@@ -5,8 +5,9 @@
 //! not (a sequence lock, for which the two words serve):
 //!
 //! - Outcomes are only appended, and the length is published after them.
-//! - To discard them, the worker first sets the length to 0, then the index of the next outcome, and executes
-//!   a fence. Only then it overwrites them. The index grows within a batch, and each batch has another number.
+//! - To discard them, the worker first sets the length to 0, then the index of the next outcome, and
+//!   executes a fence. Only then it overwrites them. The index grows within a batch, and each batch has
+//!   another number.
 //! - The parent reads the index, the batch with the length, and the bytes, executes a fence, and reads the
 //!   words once more. If it has copied a byte that was overwritten, it sees at least the length 0; what the
 //!   worker publishes after that has another batch or index.
