@@ -21,7 +21,7 @@ use pool::{
 
 const BOTH: [Transport; 2] = [Transport::Rings, Transport::Channel];
 
-/// Runs so many short jobs that later batches are large.
+/// Runs enough short jobs for later batches to be large.
 fn warm_up(pool: &ProcessPool<Probe>) {
     assert_eq!(pool.map((0..50_000).map(Probe::Double)).filter_map(Result::ok).count(), 50_000);
 }
