@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,20 @@ def run(program, *arguments, timeout=TIMEOUT):
     """Runs a Python program, and returns how it has ended, after its workers are gone."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+
+def start(function, *args):
+    """Starts a thread, and returns the future of what the function returns."""
+    future = concurrent.futures.Future()
+
+    def call():
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
 
 
 @pytest.fixture
