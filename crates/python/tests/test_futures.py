@@ -336,3 +336,10 @@ def test_a_process_that_a_job_has_forked_ends_as_python_does(pool, end, status, 
     assert ("ValueError: in the child" in printed) == (end == "raise")
     assert ("a text" in printed) == (end == "exit text")
     assert pool.submit(calls.double, 1).result(TIMEOUT) == 2
+
+
+def test_calls_that_are_too_few_for_a_batch_are_sent_though_no_thread_waits_for_them(pool):
+    list(pool.map(calls.double, range(1000)))
+    for _ in range(100):
+        futures = [pool.submit(calls.double, number) for number in range(1500)]
+        assert not concurrent.futures.wait(futures, TIMEOUT).not_done

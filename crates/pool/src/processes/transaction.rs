@@ -157,9 +157,21 @@ impl<'a, J: Job> Transaction<'a, J> {
             self.state.flushed = true;
             self.shared.flush_flags.set_streaming(true);
         }
+        self.schedule_flush();
         if let Some(may_spin) = self.shared.flush_flags.publish_may_spin(&self.state.sched, self.shared.cores)
         {
             self.state.workers.values().for_each(|handle| handle.set_may_spin(may_spin));
+        }
+    }
+
+    /// Has the clock flush jobs that are too few for a batch, now that a worker has capacity: their producer
+    /// may have pushed the last of them before, and need not wait for them in the pool.
+    fn schedule_flush(&mut self) {
+        let flags = &self.shared.flush_flags;
+        let is_due = flags.has_capacity() && self.state.buffers.iter().any(|buffer| buffer.count() > 0);
+        if is_due && !flags.set_flush_scheduled(true) {
+            self.state.flush_at = Some(self.now + FLUSH_DELAY);
+            self.shared.clock_wakeup.notify_all();
         }
     }
 
