@@ -42,7 +42,7 @@ impl<J: Job> fmt::Debug for WorkerReport<J> {
 /// let options = JobOptions::new().time_limit(Duration::from_millis(100)).retries(0).tag(17);
 /// assert_ne!(options, JobOptions::default());
 /// assert_eq!(JobOptions::new(), JobOptions::default());
-/// assert_eq!(std::mem::size_of::<JobOptions>(), 24);
+/// assert_eq!(std::mem::size_of::<JobOptions>(), 32);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct JobOptions {
@@ -53,6 +53,7 @@ pub struct JobOptions {
     max_rss: u32,
     /// Number of retries plus 1; 0 for the pool's.
     retries: u32,
+    priority: i32,
 }
 
 /// Unit in which the memory limit is stored, in bytes: the size of a page.
@@ -69,7 +70,7 @@ impl JobOptions {
     /// ```
     #[must_use]
     pub const fn new() -> JobOptions {
-        JobOptions { time_limit: 0, tag: 0, max_rss: 0, retries: 0 }
+        JobOptions { time_limit: 0, tag: 0, max_rss: 0, retries: 0, priority: 0 }
     }
 
     /// Sets the time limit of each attempt; overrides the pool's time limit. `None` stands for the pool's,
@@ -128,6 +129,41 @@ impl JobOptions {
     pub const fn max_rss(mut self, bytes: u64) -> JobOptions {
         let units = bytes.div_ceil(MEMORY_UNIT);
         self.max_rss = if units < u32::MAX as u64 { units as u32 + 1 } else { u32::MAX };
+        self
+    }
+
+    /// Sets the priority; the default is 0, and it may be negative. Of the jobs that wait for a worker or a
+    /// thread, those of the highest priority are started first, and those of equal priority in the order in
+    /// which they were submitted. A job that is running is not interrupted; jobs that are assigned to a worker
+    /// behind it are taken back from it after 4 ms, unless the batch size is
+    /// [fixed](crate::settings::BatchSize::Fixed) or they are one [batch](crate::Executor::submit_many). A job
+    /// that is retried keeps its priority. Jobs of low priority wait for as long as jobs of higher priority
+    /// keep coming. A full [queue](crate::settings::ProcessPoolBuilder::max_queued) admits jobs in the order
+    /// in which they arrive, and [`Serial`](crate::Serial) runs each job when it is submitted.
+    ///
+    /// ```
+    /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;
+    /// use std::sync::{Arc, Mutex};
+    /// use pool::{Executor, ThreadPool, settings::JobOptions};
+    ///
+    /// let threads = ThreadPool::new(1, ());
+    /// let first = threads.submit(Gate(1))?; // runs until the gate is opened
+    /// arrival(); // waits until it runs
+    /// let order = Arc::new(Mutex::new(Vec::new()));
+    /// for (n, priority) in [(2, -1), (3, 0), (4, 5), (5, 0)] {
+    ///     let job = threads.submit_with(Gate(n), JobOptions::new().priority(priority).tag(n))?;
+    ///     let order = order.clone();
+    ///     job.on_done(move |job| order.lock().unwrap().push(job.tag()));
+    /// }
+    /// open();
+    /// threads.join();
+    /// assert_eq!(*order.lock().unwrap(), [4, 3, 5, 2]);
+    /// # drop(first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn priority(mut self, priority: i32) -> JobOptions {
+        self.priority = priority;
         self
     }
 
@@ -199,6 +235,19 @@ impl JobOptions {
         self.tag
     }
 
+    /// Returns the priority; 0 if none was set.
+    ///
+    /// ```
+    /// use pool::settings::JobOptions;
+    ///
+    /// assert_eq!(JobOptions::new().priority(-3).get_priority(), -3);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn get_priority(&self) -> i32 {
+        self.priority
+    }
+
     /// Returns whether the job has limits of its own.
     #[inline]
     #[cfg(target_os = "linux")]
@@ -233,6 +282,7 @@ impl fmt::Debug for JobOptions {
             .field("retries", &retries)
             .field("max_rss", &max_rss)
             .field("tag", &self.tag)
+            .field("priority", &self.priority)
             .finish()
     }
 }
@@ -243,7 +293,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_that_were_set() {
-        assert!(!JobOptions::new().tag(1).has_limits());
+        assert!(!JobOptions::new().tag(1).priority(1).has_limits());
         assert_eq!(JobOptions::new().limits(), JobLimits::default());
         let zero = JobOptions::new().time_limit(Duration::ZERO).retries(0).max_rss(0);
         assert!(zero.has_limits());

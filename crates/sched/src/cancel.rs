@@ -4,7 +4,7 @@ use job::{JobId, JobRange, WorkerId};
 
 use crate::{
     Action, OnWorkerDeath, Sched, Verdict,
-    queue::JobSpan,
+    fifo::JobSpan,
     state::Mode,
     worker::{KillReason, Phase, Worker},
 };
@@ -70,7 +70,6 @@ impl Sched {
             return;
         }
         self.mode = Mode::Broken;
-        let queued: Vec<_> = self.queue.drain().collect();
-        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        self.queue.drain().into_iter().for_each(|jobs| self.cancel(jobs, actions));
     }
 }

@@ -7,7 +7,7 @@ use job::{BatchId, Death, JobId, JobRange, MonotonicInstant, WorkerId};
 use crate::{
     Action, OnWorkerDeath, Sched, StartFailure, Verdict,
     backoff::backoff,
-    queue::{Grouping, JobSpan},
+    fifo::{Grouping, JobSpan},
     state::Mode,
     worker::{InFlight, KillReason, Phase, Worker},
 };

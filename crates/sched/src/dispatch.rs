@@ -140,8 +140,8 @@ impl Sched {
         let check_period = self.check_period();
         let Some(worker) = self.workers.get_mut(id) else { return };
         let quota = quota_left(worker, self.settings.max_jobs_per_worker);
-        let size = self.sizing.batch_size(self.queue.count(), sharing);
-        let jobs = self.queue.take(size, quota, MAX_BYTES);
+        let sizing = &self.sizing;
+        let jobs = self.queue.take(|queued| sizing.batch_size(queued, sharing), quota, MAX_BYTES);
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
 

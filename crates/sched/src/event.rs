@@ -15,6 +15,10 @@ pub enum Event {
         bytes: u64,
         /// Limits of those jobs that have some of their own.
         limits: Vec<(JobId, JobLimits)>,
+        /// Priorities of those jobs whose priority is not 0, in ascending order of the jobs. Jobs of higher
+        /// priority are assigned first; those of equal priority in the order in which they were submitted.
+        /// An atomic group has the first of these priorities.
+        priorities: Vec<(JobRange, i32)>,
         /// Whether they must go into one batch that contains no other jobs.
         is_atomic: bool,
     },

@@ -1,11 +1,12 @@
 //! Entry point of the scheduler: [`Sched::handle`].
 
-use job::{MonotonicInstant, WorkerId};
+use job::{JobRange, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, Event, Sched,
     death::WorkerExit,
-    queue::{Grouping, JobSpan},
+    fifo::{Grouping, JobSpan},
+    priority::split_by_priority,
     state::Mode,
     worker::Phase,
 };
@@ -18,11 +19,11 @@ impl Sched {
         let mut actions = Vec::new();
         self.queue_time.add(now, self.queue.total());
         match event {
-            Event::Submitted { jobs, bytes, limits, is_atomic } => {
+            Event::Submitted { jobs, bytes, limits, priorities, is_atomic } => {
                 self.jobs.add_limits(limits);
                 let grouping = if is_atomic { Grouping::Atomic } else { Grouping::Any };
-                let span = JobSpan { jobs, mean_bytes: bytes / jobs.count(), grouping };
-                self.submitted(span, &mut actions);
+                let span = JobSpan { jobs, mean_bytes: bytes / jobs.count(), grouping, priority: 0 };
+                self.submitted(span, &priorities, &mut actions);
             }
             Event::Ready(worker) => self.ready(now, worker, &mut actions),
             Event::StartFailed { worker, failure } => self.start_failed(now, worker, failure, &mut actions),
@@ -65,9 +66,13 @@ impl Sched {
         actions
     }
 
-    fn submitted(&mut self, span: JobSpan, actions: &mut Vec<Action>) {
+    fn submitted(&mut self, span: JobSpan, priorities: &[(JobRange, i32)], actions: &mut Vec<Action>) {
         match self.mode {
-            Mode::Open => self.queue.push_back(span),
+            Mode::Open if priorities.is_empty() => self.queue.push_back(span),
+            Mode::Open => {
+                self.has_priorities = true;
+                split_by_priority(span, priorities).into_iter().for_each(|span| self.queue.push_back(span));
+            }
             // The pool refuses jobs in these modes; a job submitted just before the change is resolved here.
             Mode::Closing | Mode::Stopping | Mode::Broken => self.cancel(span.jobs, actions),
         }

@@ -7,7 +7,7 @@ use std::{
 
 use job::{JobId, JobRange};
 
-use crate::{JobLimits, attempts::Attempts, queue::JobSpan};
+use crate::{JobLimits, attempts::Attempts, fifo::JobSpan};
 
 /// Properties of single unresolved jobs. Most jobs have no entry.
 #[derive(Debug)]

@@ -12,7 +12,7 @@
 //! | files | content |
 //! |---|---|
 //! | `event`, `settings` | input and output |
-//! | `queue`, `queue_time`, `job_table`, `attempts` | jobs |
+//! | `queue`, `fifo`, `priority`, `queue_time`, `job_table`, `attempts` | jobs |
 //! | `workers`, `worker`, `starts`, `backoff` | workers |
 //! | `sizing`, `cost` | size of a batch |
 //! | `pauses` | times that do not count against limits |
@@ -28,6 +28,7 @@ mod cost;
 mod death;
 mod dispatch;
 mod event;
+mod fifo;
 mod handle;
 mod held;
 mod invariants;
@@ -35,6 +36,7 @@ mod job_table;
 mod limits;
 mod outcomes;
 mod pauses;
+mod priority;
 mod queue;
 mod queue_time;
 mod rebalance;

@@ -1,45 +1,24 @@
 //! The queue of jobs that are not assigned to a worker.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use job::{JobRange, MonotonicInstant};
 
-/// Consecutive jobs with the same mean size and grouping.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JobSpan {
-    pub(crate) jobs: JobRange,
-    /// Mean encoded size of a job, in bytes.
-    pub(crate) mean_bytes: u64,
-    pub(crate) grouping: Grouping,
-}
+use crate::fifo::{Batch, Bounds, Delayed, Fifo, Grouping, JobSpan};
 
-impl JobSpan {
-    /// Approximate encoded size of the jobs, in bytes.
-    fn bytes(&self) -> u64 {
-        self.jobs.count() * self.mean_bytes
-    }
-}
-
-/// Which jobs may share a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Grouping {
-    /// With any other jobs.
-    Any,
-    /// All of these jobs go into one batch, without others.
-    Atomic,
-    /// Each job has a batch of its own, because it may have killed its worker.
-    Isolated,
-}
-
-/// Jobs in the order in which they will be sent.
+/// Jobs in the order in which they will be sent: those of higher priority first, and those of equal priority
+/// in the order in which they were submitted.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    ranges: VecDeque<JobSpan>,
+    /// Jobs of priority 0. They are apart because usually all jobs are.
+    plain: Fifo,
+    /// Jobs of other priorities, by priority. No queue is empty.
+    others: BTreeMap<i32, Fifo>,
     count: u64,
     /// Approximate encoded size of the jobs that can be sent now.
     bytes: u64,
     /// Isolated jobs that may not be sent before the given time: the backoff before a retry.
-    delayed: Vec<(MonotonicInstant, JobSpan)>,
+    delayed: Vec<Delayed>,
 }
 
 impl Queue {
@@ -58,12 +37,18 @@ impl Queue {
         self.bytes + self.delayed.iter().map(|(_, span)| span.bytes()).sum::<u64>()
     }
 
+    /// Returns the highest priority of the jobs that can be sent now.
+    pub(crate) fn highest_priority(&self) -> Option<i32> {
+        let plain = (!self.plain.is_empty()).then_some(0);
+        plain.max(self.others.last_key_value().map(|(&priority, _)| priority))
+    }
+
     /// Delays jobs until the given time.
     pub(crate) fn delay(&mut self, until: MonotonicInstant, span: JobSpan) {
         self.delayed.push((until, span));
     }
 
-    /// Moves jobs whose delay is over to the front of the queue.
+    /// Moves jobs whose delay is over to the front of those of their priority.
     pub(crate) fn release_due(&mut self, now: MonotonicInstant) {
         if self.delayed.is_empty() {
             return;
@@ -82,81 +67,70 @@ impl Queue {
     pub(crate) fn push_back(&mut self, added: JobSpan) {
         self.count += added.jobs.count();
         self.bytes += added.bytes();
-        if let Some(last) = self.ranges.back_mut()
-            && last.jobs.end() == added.jobs.first().0
-            && last.mean_bytes == added.mean_bytes
-            && (last.grouping, added.grouping) == (Grouping::Any, Grouping::Any)
-            && let Some(joined) = JobRange::new(last.jobs.first().0, added.jobs.end())
-        {
-            last.jobs = joined;
-            return;
-        }
-        self.ranges.push_back(added);
+        self.level(added.priority).push_back(added);
     }
 
-    /// Adds jobs that were assigned before to the front of the queue, in this order.
-    pub(crate) fn push_front(&mut self, ranges: Vec<JobSpan>) {
-        for span in ranges.into_iter().rev() {
+    /// Adds jobs that were assigned before to the front of those of their priority, in this order.
+    pub(crate) fn push_front(&mut self, spans: Vec<JobSpan>) {
+        for span in spans.into_iter().rev() {
             self.count += span.jobs.count();
             self.bytes += span.bytes();
-            self.ranges.push_front(span);
+            self.level(span.priority).push_front(span);
         }
     }
 
-    /// Removes and returns the jobs of the next batch: at least one, then up to `size` jobs and about
-    /// `max_bytes` bytes. An atomic group is returned whole, whatever its size, unless it exceeds `quota`
-    /// jobs.
-    pub(crate) fn take(&mut self, size: u64, quota: u64, max_bytes: u64) -> Vec<JobSpan> {
-        let max_jobs = size.min(quota);
-        let (mut taken, mut count, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(&first) = self.ranges.front() {
-            if first.grouping != Grouping::Any && count > 0 {
-                break;
+    fn level(&mut self, priority: i32) -> &mut Fifo {
+        match priority {
+            0 => &mut self.plain,
+            _ => self.others.entry(priority).or_default(),
+        }
+    }
+
+    /// Removes and returns the jobs of the next batch: at least one, then up to `quota` jobs and about
+    /// `max_bytes` bytes, with an atomic group as a whole. `size` returns the size of a batch when the given
+    /// number of jobs is queued. Jobs of one priority are divided among the workers as if no others were
+    /// queued: otherwise a few of high priority in front of many others would all go to one worker. What
+    /// room is left is for those of the next lower priority.
+    pub(crate) fn take(&mut self, size: impl Fn(u64) -> u64, quota: u64, max_bytes: u64) -> Vec<JobSpan> {
+        let mut batch = Batch::default();
+        let bounds = Bounds { jobs: size(self.count), quota, bytes: max_bytes };
+        if self.others.is_empty() {
+            self.plain.take_into(&mut batch, bounds);
+        } else {
+            self.take_by_priority(&mut batch, size, bounds);
+        }
+        self.count -= batch.count;
+        self.bytes -= batch.bytes;
+        batch.spans
+    }
+
+    fn take_by_priority(&mut self, batch: &mut Batch, size: impl Fn(u64) -> u64, bounds: Bounds) {
+        while let Some(priority) = self.highest_priority() {
+            let level = self.level(priority);
+            let share = batch.count + size(level.count());
+            level.take_into(batch, Bounds { jobs: share.min(bounds.jobs), ..bounds });
+            if !level.is_empty() {
+                return;
             }
-            let by_bytes = max_bytes.saturating_sub(bytes) / first.mean_bytes.max(1);
-            let room = match first.grouping {
-                Grouping::Any => by_bytes.min(max_jobs - count),
-                Grouping::Atomic => quota,
-                Grouping::Isolated => 1,
-            };
-            let (part, rest) = first.jobs.split_at(if count == 0 { room.max(1) } else { room });
-            let Some(jobs) = part else { break };
-            count += jobs.count();
-            bytes += jobs.count() * first.mean_bytes;
-            taken.push(JobSpan { jobs, ..first });
-            match rest {
-                Some(rest) => {
-                    self.ranges[0].jobs = rest;
-                    break;
-                }
-                None => self.ranges.pop_front(),
-            };
-            if first.grouping != Grouping::Any || count >= max_jobs {
-                break;
+            self.others.remove(&priority);
+            if batch.is_closed || batch.count >= bounds.jobs.min(bounds.quota) {
+                return;
             }
         }
-        self.count -= count;
-        self.bytes -= bytes;
-        taken
     }
 
     /// Removes those of `jobs` that are queued and returns them.
     pub(crate) fn remove(&mut self, jobs: JobRange) -> Vec<JobRange> {
         let mut removed = Vec::new();
-        let ranges = std::mem::take(&mut self.ranges);
-        for span in ranges {
-            let Some(out) = span.jobs.intersection(jobs) else {
-                self.ranges.push_back(span);
-                continue;
-            };
-            removed.push(out);
-            self.count -= out.count();
-            self.bytes -= JobSpan { jobs: out, ..span }.bytes();
-            let before = JobRange::new(span.jobs.first().0, out.first().0);
-            let after = JobRange::new(out.end(), span.jobs.end());
-            let kept = [before, after].into_iter().flatten();
-            self.ranges.extend(kept.map(|jobs| JobSpan { jobs, ..span }));
+        let (count, bytes) = (&mut self.count, &mut self.bytes);
+        for level in std::iter::once(&mut self.plain).chain(self.others.values_mut()) {
+            level.remove(jobs, |span| {
+                *count -= span.jobs.count();
+                *bytes -= span.bytes();
+                removed.push(span.jobs);
+            });
         }
+        self.others.retain(|_, level| !level.is_empty());
         // A delayed span is a single job: it is removed or kept as a whole.
         self.delayed.retain(|(_, span)| {
             let is_removed = span.jobs.intersection(jobs).is_some();
@@ -167,18 +141,19 @@ impl Queue {
     }
 
     /// Removes and returns all jobs, including delayed ones.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = JobRange> {
-        (self.count, self.bytes) = (0, 0);
-        let delayed = std::mem::take(&mut self.delayed).into_iter().map(|(_, span)| span.jobs);
-        std::mem::take(&mut self.ranges).into_iter().map(|span| span.jobs).chain(delayed)
+    pub(crate) fn drain(&mut self) -> Vec<JobRange> {
+        let all = self.iter().collect();
+        *self = Queue::default();
+        all
     }
 
     /// Removes and returns all jobs, including delayed ones, but those of the next `batches` batches of
     /// minimum size.
     pub(crate) fn drain_after(&mut self, mut batches: u64) -> Vec<JobRange> {
+        let Queue { plain, others: mut levels, delayed, .. } = std::mem::take(self);
+        levels.insert(0, plain);
         let mut removed = Vec::new();
-        (self.count, self.bytes) = (0, 0);
-        for span in std::mem::take(&mut self.ranges) {
+        for span in levels.into_values().rev().flat_map(Fifo::into_spans) {
             let is_whole = span.grouping == Grouping::Atomic && batches > 0;
             let (kept, rest) = span.jobs.split_at(if is_whole { span.jobs.count() } else { batches });
             if let Some(jobs) = kept {
@@ -187,13 +162,14 @@ impl Queue {
             }
             removed.extend(rest);
         }
-        removed.extend(std::mem::take(&mut self.delayed).into_iter().map(|(_, span)| span.jobs));
+        removed.extend(delayed.into_iter().map(|(_, span)| span.jobs));
         removed
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = JobRange> {
         let delayed = self.delayed.iter().map(|(_, span)| span.jobs);
-        self.ranges.iter().map(|span| span.jobs).chain(delayed)
+        let levels = std::iter::once(&self.plain).chain(self.others.values());
+        levels.flat_map(Fifo::iter).chain(delayed)
     }
 }
 
@@ -202,11 +178,15 @@ mod tests {
     use super::*;
 
     fn span(start: u64, end: u64, grouping: Grouping) -> JobSpan {
-        JobSpan { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, grouping }
+        JobSpan { jobs: JobRange::new(start, end).unwrap(), mean_bytes: 10, grouping, priority: 0 }
     }
 
     fn taken(queue: &mut Queue, max_jobs: u64, max_bytes: u64) -> Vec<(u64, u64)> {
-        queue.take(max_jobs, u64::MAX, max_bytes).iter().map(|w| (w.jobs.first().0, w.jobs.end())).collect()
+        queue
+            .take(|_| max_jobs, u64::MAX, max_bytes)
+            .iter()
+            .map(|w| (w.jobs.first().0, w.jobs.end()))
+            .collect()
     }
 
     #[test]
@@ -244,7 +224,7 @@ mod tests {
         queue.push_back(span(8, 12, Grouping::Atomic));
         assert_eq!(taken(&mut queue, 4, 1000), [(0, 2)]);
         assert_eq!(taken(&mut queue, 1, 10), [(2, 8)], "not split by size or bytes");
-        let part: Vec<u64> = queue.take(1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
+        let part: Vec<u64> = queue.take(|_| 1, 3, 1000).iter().map(|w| w.jobs.count()).collect();
         assert_eq!((part, queue.count()), (vec![3], 1));
     }
 
@@ -273,7 +253,10 @@ mod tests {
         let expected = [(6, 9), (9, 12), (20, 21)].map(|(start, end)| JobRange::new(start, end).unwrap());
         assert_eq!(removed, expected);
         assert_eq!((queue.count(), queue.total(), queue.bytes()), (6, 6, 60));
-        assert_eq!(queue.drain_after(0).len(), 3);
+        queue.push_back(prioritized(30, 32, 1));
+        queue.push_back(prioritized(32, 34, -1));
+        assert_eq!(queue.drain_after(3).len(), 3);
+        assert_eq!(taken(&mut queue, 9, 1000), [(30, 32), (0, 1)]);
         assert_eq!((queue.total(), queue.bytes()), (0, 0));
     }
 
@@ -286,5 +269,64 @@ mod tests {
         assert_eq!(removed, [JobRange::new(5, 10).unwrap(), JobRange::new(20, 25).unwrap()]);
         assert_eq!((queue.count(), queue.bytes()), (10, 100));
         assert_eq!(taken(&mut queue, 100, 1000), [(0, 5), (25, 30)]);
+    }
+
+    fn prioritized(start: u64, end: u64, priority: i32) -> JobSpan {
+        JobSpan { priority, ..span(start, end, Grouping::Any) }
+    }
+
+    #[test]
+    fn higher_priorities_come_first_and_equal_ones_in_order() {
+        let mut queue = Queue::default();
+        for (start, priority) in [(0, 0), (10, -5), (20, 7), (30, 0), (40, 7), (50, i32::MIN), (60, i32::MAX)]
+        {
+            queue.push_back(prioritized(start, start + 2, priority));
+        }
+        assert_eq!((queue.count(), queue.bytes(), queue.highest_priority()), (14, 140, Some(i32::MAX)));
+        let order: Vec<u64> =
+            (0..7).flat_map(|_| taken(&mut queue, 2, 1000)).map(|(start, _)| start).collect();
+        assert_eq!(order, [60, 20, 40, 0, 30, 10, 50]);
+        assert_eq!((queue.count(), queue.bytes(), queue.highest_priority()), (0, 0, None));
+    }
+
+    #[test]
+    fn returned_and_delayed_jobs_keep_their_priority() {
+        let mut queue = Queue::default();
+        queue.push_back(prioritized(0, 3, 0));
+        queue.push_back(prioritized(3, 6, 1));
+        let first = queue.take(|_| 2, u64::MAX, 1000);
+        queue.delay(MonotonicInstant(5), JobSpan { grouping: Grouping::Isolated, ..prioritized(9, 10, 1) });
+        queue.push_front(first);
+        assert_eq!(taken(&mut queue, 1, 1000), [(3, 4)]);
+        queue.release_due(MonotonicInstant(5));
+        assert_eq!(taken(&mut queue, 1, 1000), [(9, 10)]);
+        assert_eq!(queue.remove(JobRange::new(0, 5).unwrap()).len(), 2);
+        assert_eq!((taken(&mut queue, 9, 1000), queue.drain()), (vec![(5, 6)], vec![]));
+    }
+
+    #[test]
+    fn few_urgent_jobs_are_divided_among_workers_and_the_last_share_is_filled_up() {
+        let mut queue = Queue::default();
+        queue.push_back(prioritized(0, 1000, 0));
+        queue.push_back(prioritized(1000, 1004, 1));
+        let mut take = || {
+            let spans = queue.take(|queued| (queued / 2).max(1), u64::MAX, 100_000);
+            spans.iter().map(|span| (span.jobs.first().0, span.jobs.count())).collect::<Vec<_>>()
+        };
+        assert_eq!(take(), [(1000, 2)]);
+        assert_eq!(take(), [(1002, 1)]);
+        assert_eq!(take(), [(1003, 1), (0, 499)]);
+        assert_eq!(take(), [(499, 250)]);
+    }
+
+    #[test]
+    fn isolated_job_of_lower_priority_is_not_added_to_a_batch() {
+        let mut queue = Queue::default();
+        queue.push_back(prioritized(0, 1, 1));
+        queue.push_back(span(1, 2, Grouping::Isolated));
+        queue.push_back(prioritized(2, 3, -1));
+        assert_eq!(taken(&mut queue, 100, 1000), [(0, 1)]);
+        assert_eq!(taken(&mut queue, 100, 1000), [(1, 2)]);
+        assert_eq!(taken(&mut queue, 100, 1000), [(2, 3)]);
     }
 }

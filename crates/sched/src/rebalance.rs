@@ -1,8 +1,8 @@
 //! Takes jobs back from busy workers when other workers are idle.
 //!
 //! The size of a batch is based on the cost of earlier jobs. If later jobs cost more, a batch may contain
-//! seconds of work while other workers are idle. In that case the batch is recalled, and its worker keeps
-//! only the job that it is running.
+//! seconds of work while other workers are idle, or while jobs of higher priority wait. In that case the
+//! batch is recalled, and its worker keeps only the job that it is running.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use job::{BatchId, MonotonicInstant, WorkerId};
 
 use crate::{
     Action, BatchSize, Sched,
-    queue::Grouping,
+    fifo::Grouping,
+    priority::delays_urgent_job,
     state::Mode,
     worker::{InFlight, Phase, Worker},
 };
@@ -21,13 +22,20 @@ const RECALL_AFTER: Duration = Duration::from_millis(4);
 
 impl Sched {
     /// Recalls jobs from workers that are overdue and have a surplus, if another worker could run these jobs
-    /// now.
+    /// now, or if they delay a job of higher priority.
     pub(crate) fn rebalance(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
-        if !self.has_unused_capacity() {
+        if !self.may_recall() {
+            return;
+        }
+        let (is_needed, queued) = (self.has_unused_capacity(), self.queue.highest_priority());
+        if !is_needed && !self.has_priorities {
             return;
         }
         let below = BatchId(self.next_batch);
         for (id, worker) in self.workers.iter_mut().filter(|(_, worker)| has_surplus(worker)) {
+            if !is_needed && !delays_urgent_job(worker, queued) {
+                continue;
+            }
             let due = worker.since + RECALL_AFTER;
             if due > now {
                 actions.push(Action::WakeAt(due));
@@ -49,15 +57,18 @@ impl Sched {
         self.reclaim(id, taken, actions);
     }
 
-    /// Returns whether an additional job would start at once. Always false with a fixed batch size, which is
-    /// an explicit choice of the user.
-    fn has_unused_capacity(&self) -> bool {
-        let has_worker = || self.workers.values().any(Worker::is_idle) || self.has_free_slot();
+    /// Returns whether batches may be recalled: not with a fixed batch size, which is an explicit choice of
+    /// the user, and not if the jobs could not be assigned again.
+    fn may_recall(&self) -> bool {
         self.settings.batch_size == BatchSize::Auto
-            && self.queue.count() == 0
             && matches!(self.mode, Mode::Open | Mode::Closing)
             && !self.is_paused()
-            && has_worker()
+    }
+
+    /// Returns whether an additional job would start at once.
+    fn has_unused_capacity(&self) -> bool {
+        let has_worker = || self.workers.values().any(Worker::is_idle) || self.has_free_slot();
+        self.queue.count() == 0 && has_worker()
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Sched {
     /// End of the grace period of a stopped pool: the remaining workers are killed then.
     pub(crate) kill_at: Option<MonotonicInstant>,
     pub(crate) queue: Queue,
+    /// Whether any job had another priority than 0.
+    pub(crate) has_priorities: bool,
     pub(crate) workers: Workers,
     pub(crate) next_batch: u64,
     pub(crate) sizing: Sizing,
@@ -59,6 +61,7 @@ impl Sched {
             mode: Mode::Open,
             kill_at: None,
             queue: Queue::default(),
+            has_priorities: false,
             workers: Workers::default(),
             next_batch: 0,
             sizing: Sizing::new(settings.batch_size),

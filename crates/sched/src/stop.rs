@@ -25,8 +25,7 @@ impl Sched {
         if self.mode != Mode::Broken {
             self.mode = Mode::Stopping;
         }
-        let queued: Vec<_> = self.queue.drain().collect();
-        queued.into_iter().for_each(|jobs| self.cancel(jobs, actions));
+        self.queue.drain().into_iter().for_each(|jobs| self.cancel(jobs, actions));
         // Workers that are starting are dismissed by `release`, as in any pool that accepts no more jobs.
         for (id, _) in self.workers.iter().filter(|(_, worker)| worker.phase == Phase::Serving) {
             // Halted even if it is sent SIGTERM: a job may handle the signal and continue.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use job::{BatchId, JobId, MonotonicInstant};
 
-use crate::queue::JobSpan;
+use crate::fifo::JobSpan;
 
 /// Lifecycle phase of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ fn submitted(start: u64, end: u64, time_limits: Vec<(JobId, Duration)>) -> Event
         jobs: JobRange::new(start, end).unwrap(),
         bytes: 10 * (end - start),
         limits,
+        priorities: Vec::new(),
         is_atomic: false,
     }
 }

@@ -17,7 +17,8 @@ fn submit(settings: Settings, limits: JobLimits) -> (Sched, WorkerId, BatchId, V
     assert!(sched.handle(NOW, Event::Prestart).contains(&Action::Start(worker)));
     let _ = sched.handle(NOW, Event::Ready(worker));
     let (jobs, limits) = (JobRange::single(JobId(0)), vec![(JobId(0), limits)]);
-    let actions = sched.handle(NOW, Event::Submitted { jobs, bytes: 10, limits, is_atomic: false });
+    let actions = sched
+        .handle(NOW, Event::Submitted { jobs, bytes: 10, limits, priorities: Vec::new(), is_atomic: false });
     let batch = actions.iter().find_map(|action| match action {
         Action::Send { batch, .. } => Some(*batch),
         _ => None,

@@ -45,6 +45,7 @@ fn second_job_reuses_the_idle_worker_of_the_first() {
         jobs: JobRange::single(JobId(n)),
         bytes: 10,
         limits: Vec::new(),
+        priorities: Vec::new(),
         is_atomic: false,
     };
     assert_eq!(sched.handle(now, submit(0))[0], Action::Start(worker));

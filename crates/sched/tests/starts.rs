@@ -80,7 +80,13 @@ impl World {
 
     fn submit(&mut self, jobs: Range<u64>) {
         let jobs = JobRange::new(jobs.start, jobs.end).unwrap();
-        self.handle(Event::Submitted { jobs, bytes: jobs.count(), limits: Vec::new(), is_atomic: false });
+        self.handle(Event::Submitted {
+            jobs,
+            bytes: jobs.count(),
+            limits: Vec::new(),
+            priorities: Vec::new(),
+            is_atomic: false,
+        });
     }
 
     /// Advances the time until the pool is broken or nothing more is due before `end`.

@@ -89,7 +89,13 @@ fn sched(deaths_every: u64) -> Result {
         first = end;
         simulation.handle(
             &mut sched,
-            Event::Submitted { jobs, bytes: 16 * jobs.count(), limits: vec![], is_atomic: false },
+            Event::Submitted {
+                jobs,
+                bytes: 16 * jobs.count(),
+                limits: vec![],
+                priorities: vec![],
+                is_atomic: false,
+            },
         );
         simulation.run_events(&mut sched, 3);
     }

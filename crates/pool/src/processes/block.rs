@@ -1,6 +1,10 @@
 //! Blocks of jobs that were submitted together, and the targets of their outcomes.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 use job::{Job, JobError, JobId, JobRange};
 use sched::JobLimits;
@@ -27,6 +31,8 @@ pub(crate) struct Block<J: Job> {
     pub(crate) tags: Vec<u64>,
     /// Limits of jobs that have some of their own, with their index in the block.
     pub(crate) limits: Vec<(usize, JobLimits)>,
+    /// Priorities other than 0, each with the indexes of the jobs that have it, in ascending order.
+    pub(crate) priorities: Vec<(Range<usize>, i32)>,
     /// Tags that were set by [`JobOptions::tag`], with the index of the job in the block. Only of jobs whose
     /// outcomes go to slots; their `tags` are the indexes of the slots.
     user_tags: Vec<(usize, u64)>,
@@ -41,6 +47,7 @@ impl<J: Job> Block<J> {
             entries: Entries::default(),
             tags: Vec::new(),
             limits: Vec::new(),
+            priorities: Vec::new(),
             user_tags: Vec::new(),
             files: Files::default(),
             target,
@@ -85,10 +92,22 @@ impl<J: Job> Block<J> {
         if options.has_limits() {
             self.limits.push((self.tags.len(), options.limits()));
         }
+        if options.get_priority() != 0 {
+            self.note_priority(options.get_priority());
+        }
         if options.get_tag() != 0 && matches!(self.target, OutcomeTarget::Slots(_)) {
             self.user_tags.push((self.tags.len(), options.get_tag()));
         }
         self.tags.push(tag);
+    }
+
+    /// Records the priority of the job that is being added.
+    fn note_priority(&mut self, priority: i32) {
+        let index = self.tags.len();
+        match self.priorities.last_mut() {
+            Some((jobs, last)) if (jobs.end, *last) == (index, priority) => jobs.end += 1,
+            _ => self.priorities.push((index..index + 1, priority)),
+        }
     }
 
     /// Returns the tag of a job that was set by [`JobOptions::tag`].
@@ -284,7 +303,7 @@ mod tests {
     use super::*;
     use crate::sample::{Byte, Ignore};
 
-    fn block(tags: std::ops::Range<u64>) -> Block<Byte> {
+    fn block(tags: Range<u64>) -> Block<Byte> {
         let mut entries = Entries::default();
         tags.clone().for_each(|tag| entries.push(CodecKind::default(), &(tag as u8)).unwrap());
         let target = OutcomeTarget::Sink(Arc::new(Ignore));

@@ -24,10 +24,16 @@ pub(super) fn unregister_buffer<J: Job>(shared: &Arc<ProcessShared<J>>, buffer: 
 }
 
 /// Flushes the buffer after a push, or schedules a flush, if needed.
-pub(super) fn on_push<J: Job>(shared: &Arc<ProcessShared<J>>, buffer: &SubmitBuffer<J>, hint: FlushHint) {
-    if hint == FlushHint::Now || shared.flush_flags.flush_now() {
+pub(super) fn on_push<J: Job>(
+    shared: &Arc<ProcessShared<J>>,
+    buffer: &SubmitBuffer<J>,
+    hint: FlushHint,
+    priority: i32,
+) {
+    let flags = &shared.flush_flags;
+    if hint == FlushHint::Now || flags.may_overtake(priority) || flags.flush_now() {
         flush(shared, buffer);
-    } else if shared.flush_flags.has_capacity() && !shared.flush_flags.set_flush_scheduled(true) {
+    } else if flags.has_capacity() && !flags.set_flush_scheduled(true) {
         shared.state.lock().flush_at = Some(clock::now() + FLUSH_DELAY);
         shared.clock_wakeup.notify_all();
     }

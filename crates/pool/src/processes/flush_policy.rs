@@ -6,11 +6,13 @@
 //!   batch; otherwise the clock does after [`FLUSH_DELAY`]. A thread that waits for a job flushes before it
 //!   waits.
 //! - If all workers have enough jobs, buffers are flushed only when they are full.
+//! - A job that may overtake others, because its priority is higher than the lowest one so far, is flushed at
+//!   once: the scheduler can only choose among jobs that it knows.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +30,7 @@ pub(super) const FLUSH_DELAY: Duration = Duration::from_micros(400);
 const MIN_BATCH: u64 = 128;
 
 /// Flags that are read without the pool's lock: by producers after each push, and by threads that may spin.
-/// Written under the lock, except `is_streaming` and `flush_scheduled`.
+/// Written under the lock, except `is_streaming`, `flush_scheduled` and `lowest_priority`.
 pub(super) struct FlushFlags {
     /// Whether a worker has capacity for more jobs.
     has_capacity: AtomicBool,
@@ -40,6 +42,8 @@ pub(super) struct FlushFlags {
     is_streaming: AtomicBool,
     /// Whether the clock will flush the buffers.
     flush_scheduled: AtomicBool,
+    /// Lowest priority of any job so far, at most 0.
+    lowest_priority: AtomicI32,
 }
 
 impl FlushFlags {
@@ -51,6 +55,7 @@ impl FlushFlags {
             may_spin: AtomicBool::new(false),
             is_streaming: AtomicBool::new(false),
             flush_scheduled: AtomicBool::new(false),
+            lowest_priority: AtomicI32::new(0),
         }
     }
 
@@ -64,6 +69,15 @@ impl FlushFlags {
     #[inline]
     pub(super) fn flush_now(&self) -> bool {
         self.flush_now.load(Ordering::SeqCst)
+    }
+
+    /// Records the priority of a job that was pushed; returns whether the job may overtake others.
+    #[inline]
+    pub(super) fn may_overtake(&self, priority: i32) -> bool {
+        if priority < 0 {
+            self.lowest_priority.fetch_min(priority, Ordering::Relaxed);
+        }
+        priority > self.lowest_priority.load(Ordering::Relaxed)
     }
 
     /// Sets whether the clock will flush the buffers; returns the previous value.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,8 @@ use std::{
 };
 
 use job::{
-    BatchId, Crash, Death, DeathCause, Job, JobId, MonotonicInstant, ParentStats, WorkerId, WorkerStats,
+    BatchId, Crash, Death, DeathCause, Job, JobId, JobRange, MonotonicInstant, ParentStats, WorkerId,
+    WorkerStats,
 };
 use nix::sys::signal::Signal;
 use parking_lot::{Condvar, Mutex};
@@ -252,12 +254,17 @@ impl<J: Job> PoolState<J> {
             self.admitted += Load { jobs: block.tags.len() as u64, bytes: bytes.into() };
         }
         let limits = std::mem::take(&mut block.limits);
+        let priorities = std::mem::take(&mut block.priorities);
         let jobs = self.blocks.add(block)?;
-        let limit_of = |(place, limit)| (JobId(jobs.first().0 + place as u64), limit);
+        let id_of = |index: usize| jobs.first().0 + index as u64;
+        let priority_of = |(at, priority): (Range<usize>, i32)| {
+            Some((JobRange::new(id_of(at.start), id_of(at.end))?, priority))
+        };
         Some(Event::Submitted {
             jobs,
             bytes,
-            limits: limits.into_iter().map(limit_of).collect(),
+            limits: limits.into_iter().map(|(index, limit)| (JobId(id_of(index)), limit)).collect(),
+            priorities: priorities.into_iter().filter_map(priority_of).collect(),
             is_atomic: together,
         })
     }
@@ -315,7 +322,7 @@ impl<J: Job> PoolState<J> {
         self.cause.clone().unwrap_or_else(|| "no worker could be started".into())
     }
 
-    pub(crate) fn slices(&self, jobs: &[job::JobRange]) -> Vec<Slice<J>> {
+    pub(crate) fn slices(&self, jobs: &[JobRange]) -> Vec<Slice<J>> {
         jobs.iter().flat_map(|&range| self.blocks.slices(range)).collect()
     }
 }

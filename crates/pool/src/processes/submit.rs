@@ -80,7 +80,9 @@ fn submit_admitted<J: Job>(
         Some((slot, hint)) => {
             match hint {
                 FlushHint::NotAdded => shared.outcome_counts.add_unencodable(1),
-                FlushHint::Now | FlushHint::Later => on_push(shared, buffer, hint),
+                FlushHint::Now | FlushHint::Later => {
+                    on_push(shared, buffer, hint, options.get_priority());
+                }
             }
             Ok(JobFuture::new(slot, options))
         }

@@ -39,7 +39,7 @@ impl<J: Job> ProcessSubmitter<J> {
 impl<J: Job> Submitter<J> for ProcessSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
         match self.buffer.push(&mut self.scratch, self.shared.spawn_config.codec, (tag, &job), options) {
-            Ok(hint) => on_push(&self.shared, &self.buffer, hint),
+            Ok(hint) => on_push(&self.shared, &self.buffer, hint, options.get_priority()),
             Err(error) => self.fail(tag, error.into_job_error()),
         }
     }

@@ -5,7 +5,7 @@
 //! | `builder` | settings of a pool |
 //! | `submit` | jobs with a future each, and the bound on queued jobs |
 //! | `submitter` | buffering jobs in chunks |
-//! | `queue` | queued chunks and the targets of their outcomes |
+//! | `priorities`, `queue` | queued chunks and the targets of their outcomes |
 //! | `sizing` | sizes of claims and chunks |
 //! | `state` | the state under the lock; when threads are woken |
 //! | `hints` | flags that are read without the lock |
@@ -18,6 +18,7 @@
 
 mod builder;
 mod hints;
+mod priorities;
 mod queue;
 mod shared;
 mod sizing;

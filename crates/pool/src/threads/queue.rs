@@ -1,4 +1,5 @@
-//! FIFO queue of jobs that no thread has claimed.
+//! FIFO queue of jobs of equal priority that no thread has claimed; see [`Queue`](super::priorities::Queue) for
+//! all of them.
 //!
 //! Jobs of a submitter that were queued together are one [`Chunk`], and so are submitted jobs whose slots
 //! were allocated together. A claim moves whole chunks where it can, so the time for which it holds the
@@ -140,19 +141,18 @@ impl<J: Job> Chunk<J> {
     }
 }
 
-/// Chunks sorted by key; none is empty.
-pub(super) struct Queue<J: Job> {
+/// Chunks of one priority sorted by key; none is empty.
+pub(super) struct Level<J: Job> {
+    priority: i32,
     chunks: VecDeque<Chunk<J>>,
     jobs: usize,
 }
 
-impl<J: Job> Default for Queue<J> {
-    fn default() -> Self {
-        Queue { chunks: VecDeque::new(), jobs: 0 }
+impl<J: Job> Level<J> {
+    pub(super) fn new(priority: i32) -> Level<J> {
+        Level { priority, chunks: VecDeque::new(), jobs: 0 }
     }
-}
 
-impl<J: Job> Queue<J> {
     /// Number of jobs.
     pub(super) fn len(&self) -> usize {
         self.jobs
@@ -191,7 +191,7 @@ impl<J: Job> Queue<J> {
         claim: &mut VecDeque<Entry<J>>,
     ) -> Option<Head<J>> {
         let first = self.chunks.front()?;
-        let head = Head { target: first.target.clone(), key: first.key };
+        let head = Head { target: first.target.clone(), key: first.key, priority: self.priority };
         while let Some(chunk) =
             self.chunks.front_mut().filter(|chunk| Arc::ptr_eq(&chunk.target, &head.target))
         {
@@ -216,7 +216,7 @@ impl<J: Job> Queue<J> {
     }
 
     /// Puts the rest of a claim back, sorted by key.
-    pub(super) fn put_back(&mut self, Head { target, key }: Head<J>, entries: VecDeque<Entry<J>>) {
+    pub(super) fn put_back(&mut self, Head { target, key, .. }: Head<J>, entries: VecDeque<Entry<J>>) {
         let mut chunk = Chunk::new(target, key, entries);
         chunk.update_key();
         self.jobs += chunk.entries.len();
@@ -267,10 +267,11 @@ impl<J: Job> Queue<J> {
     }
 }
 
-/// Target and sort key of a claim.
+/// Target, sort key and priority of a claim.
 pub(super) struct Head<J: Job> {
     pub(super) target: Arc<Target<J>>,
     key: u64,
+    pub(super) priority: i32,
 }
 
 #[cfg(test)]
@@ -290,11 +291,11 @@ mod tests {
         Arc::new(Target::slots(Slots::new(8, None), first_ticket, Arc::default()))
     }
 
-    fn push_ones(queue: &mut Queue<Byte>, target: &Arc<Target<Byte>>, tickets: std::ops::Range<u64>) {
+    fn push_ones(queue: &mut Level<Byte>, target: &Arc<Target<Byte>>, tickets: std::ops::Range<u64>) {
         entries(tickets).into_iter().for_each(|entry| queue.push_one(target, entry));
     }
 
-    fn take(queue: &mut Queue<Byte>, size: usize) -> (Option<Head<Byte>>, VecDeque<Entry<Byte>>) {
+    fn take(queue: &mut Level<Byte>, size: usize) -> (Option<Head<Byte>>, VecDeque<Entry<Byte>>) {
         let mut claim = VecDeque::new();
         (queue.take(size, usize::MAX, &mut claim), claim)
     }
@@ -305,7 +306,7 @@ mod tests {
 
     #[test]
     fn claims_join_small_chunks_and_split_large_ones_of_the_same_target() {
-        let (mut queue, one, other) = (Queue::default(), to_sink(), to_sink());
+        let (mut queue, one, other) = (Level::new(0), to_sink(), to_sink());
         queue.push(Chunk::new(one.clone(), 0, entries(0..2)));
         queue.push(Chunk::new(one.clone(), 0, entries(2..100)));
         queue.push(Chunk::new(other, 0, entries(0..3)));
@@ -318,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_claim_is_not_larger_than_its_limit() {
-        let mut queue = Queue::default();
+        let mut queue = Level::new(0);
         queue.push(Chunk::new(to_sink(), 0, entries(0..10)));
         let mut claim = VecDeque::new();
         queue.take(6, 6, &mut claim);
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_claim_is_put_back_in_front_of_later_jobs() {
-        let (mut queue, slots) = (Queue::default(), to_slots(0));
+        let (mut queue, slots) = (Level::new(0), to_slots(0));
         push_ones(&mut queue, &slots, 0..8);
         let (first, mut claim) = take(&mut queue, 2);
         let (second, other_claim) = take(&mut queue, 2);
@@ -341,7 +342,7 @@ mod tests {
 
     #[test]
     fn jobs_are_found_by_their_tickets() {
-        let (mut queue, slots) = (Queue::default(), to_slots(0));
+        let (mut queue, slots) = (Level::new(0), to_slots(0));
         push_ones(&mut queue, &slots, 0..3);
         (0..3).for_each(|_| queue.push(Chunk::new(to_sink(), 3, entries(0..5))));
         push_ones(&mut queue, &slots, 3..8);
@@ -358,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_jobs_of_one_sink_are_removed() {
-        let (mut queue, sink): (_, Arc<dyn Sink<Byte>>) = (Queue::default(), Arc::new(Ignore));
+        let (mut queue, sink): (_, Arc<dyn Sink<Byte>>) = (Level::new(0), Arc::new(Ignore));
         let (one, same) = (Target::sink(sink.clone()), Target::sink(sink.clone()));
         queue.push(Chunk::new(Arc::new(one), 0, entries(0..2)));
         push_ones(&mut queue, &to_slots(0), 0..1);

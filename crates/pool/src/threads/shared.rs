@@ -180,15 +180,19 @@ impl<J: Job> ThreadShared<J> {
         if self.hints.any(CLOSED) { self.with_state(|state| state.submit_error()) } else { None }
     }
 
-    /// Queues jobs, or resolves them with a failure if the pool is closed.
-    pub(super) fn queue(this: &Arc<ThreadShared<J>>, target: &Arc<Target<J>>, entries: VecDeque<Entry<J>>) {
+    /// Queues jobs of this priority, or resolves them with a failure if the pool is closed.
+    pub(super) fn queue(
+        this: &Arc<ThreadShared<J>>,
+        target: &Arc<Target<J>>,
+        (entries, priority): (VecDeque<Entry<J>>, i32),
+    ) {
         let refused = ThreadShared::change(this, |state| {
             state.submitted += entries.len() as u64;
             let chunk = Chunk::new(target.clone(), state.next_ticket, entries);
             match state.submit_error() {
                 Some(refused) => Some((refused, chunk)),
                 None => {
-                    state.queue.push(chunk);
+                    state.queue.push(chunk, priority);
                     None
                 }
             }
@@ -222,7 +226,7 @@ impl<J: Job> ThreadShared<J> {
             state.submitted += 1;
             let target = this.slots_for(ticket, &mut state.open_slots, control);
             let slot = target.slot(ticket);
-            state.queue.push_one(target, Entry::new(ticket, job, options));
+            state.queue.push_one(target, Entry::new(ticket, job, options), options.get_priority());
             Ok((slot, granted))
         });
         let (slot, granted) = submitted.map_err(|(refused, ..)| refused)?;

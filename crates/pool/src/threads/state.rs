@@ -24,7 +24,8 @@ use parking_lot::Condvar;
 
 use super::{
     hints::{ALL_IDLE, CLOSED, DUE, HAS_IDLE_THREADS, HAS_SPARE_CORE, PENDING},
-    queue::{Chunk, Queue, Target},
+    priorities::Queue,
+    queue::{Chunk, Target},
 };
 use crate::{
     SubmitError, WorkerReport,
@@ -288,7 +289,7 @@ mod tests {
 
         fn add(&mut self, jobs: usize) {
             let entry = |_| Entry::new(0, Byte(0), JobOptions::default());
-            self.state.queue.push(Chunk::new(self.target.clone(), 0, (0..jobs).map(entry).collect()));
+            self.state.queue.push(Chunk::new(self.target.clone(), 0, (0..jobs).map(entry).collect()), 0);
         }
 
         fn jobs_take(&self, time: Duration) {

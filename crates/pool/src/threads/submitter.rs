@@ -24,6 +24,10 @@ pub(super) struct ThreadSubmitter<J: Job> {
     sink: Arc<dyn Sink<J>>,
     target: Arc<Target<J>>,
     buffered: VecDeque<Entry<J>>,
+    /// Priority of the buffered jobs.
+    priority: i32,
+    /// Lowest priority of any job so far, at most 0.
+    lowest_priority: i32,
     /// Number of jobs at which a chunk is queued.
     max_chunk: usize,
     /// Minimum number of jobs in a chunk that is queued earlier because threads are idle.
@@ -41,17 +45,30 @@ impl<J: Job> ThreadSubmitter<J> {
             sink,
             target,
             buffered: VecDeque::new(),
+            priority: 0,
+            lowest_priority: 0,
             max_chunk,
             min_idle_chunk,
             last_queued: Instant::now(),
         }
     }
 
+    /// Queues the buffered jobs, because the next ones have another priority.
+    #[cold]
+    fn set_priority(&mut self, priority: i32) {
+        if !self.buffered.is_empty() {
+            self.queue_chunk();
+        }
+        self.priority = priority;
+        self.lowest_priority = self.lowest_priority.min(priority);
+    }
+
     /// Queues the buffered jobs and updates the chunk sizes.
     fn queue_chunk(&mut self) {
         let count = self.buffered.len();
         let next = VecDeque::with_capacity(count);
-        ThreadShared::queue(&self.shared, &self.target, std::mem::replace(&mut self.buffered, next));
+        let chunk = std::mem::replace(&mut self.buffered, next);
+        ThreadShared::queue(&self.shared, &self.target, (chunk, self.priority));
         let now = Instant::now();
         let interval = (now - self.last_queued).as_nanos() / count.max(1) as u128;
         self.last_queued = now;
@@ -63,10 +80,15 @@ impl<J: Job> ThreadSubmitter<J> {
 
 impl<J: Job> Submitter<J> for ThreadSubmitter<J> {
     fn push(&mut self, tag: u64, job: J, options: JobOptions) {
+        if options.get_priority() != self.priority {
+            self.set_priority(options.get_priority());
+        }
         self.buffered.push_back(Entry::new(tag, job, options));
         let count = self.buffered.len();
         let flags = if count >= self.min_idle_chunk { HAS_IDLE_THREADS | ALL_IDLE } else { ALL_IDLE };
-        if count >= self.max_chunk || self.shared.hints.any(flags) {
+        // A job that may overtake others is queued at once.
+        let is_urgent = self.priority > self.lowest_priority;
+        if count >= self.max_chunk || is_urgent || self.shared.hints.any(flags) {
             self.queue_chunk();
         }
     }

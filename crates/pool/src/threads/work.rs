@@ -119,7 +119,7 @@ impl<J: Job> ThreadWorker<J> {
 
     fn take(&mut self, state: &mut LockedState<J>) -> Option<Head<J>> {
         let cost = state.queue.next_cost()?;
-        let (queued, threads) = (state.queue.len(), state.threads.max);
+        let (queued, threads) = (state.queue.first_len(), state.threads.max);
         let size = cost.claim_size(queued, threads);
         let limit = Cost::claim_limit(queued, threads).max(size);
         let head = state.queue.take(size, limit, &mut self.claim);

@@ -21,7 +21,23 @@ impl World {
         let limits = if self.rng.one_in(4) { vec![(JobId(start), own_limits)] } else { Vec::new() };
         let bytes = count * (1 + self.rng.below(40_000));
         let together = self.rng.one_in(5);
-        self.handle(Event::Submitted { jobs, bytes, limits, is_atomic: together });
+        let priorities = self.priorities_of(jobs, together);
+        self.handle(Event::Submitted { jobs, bytes, limits, priorities, is_atomic: together });
+    }
+
+    /// Chooses and records priorities of new jobs; all are 0 in half of the histories.
+    fn priorities_of(&mut self, jobs: JobRange, together: bool) -> Vec<(JobRange, i32)> {
+        let group = self.random_priority();
+        let of_job: Vec<(JobId, i32)> =
+            jobs.iter().map(|job| (job, if together { group } else { self.random_priority() })).collect();
+        self.priorities.extend(of_job.iter().map(|&(_, priority)| priority));
+        let runs = of_job.chunk_by(|one, other| one.1 == other.1).filter(|run| run[0].1 != 0);
+        runs.map(|run| (JobRange::new(run[0].0.0, run[0].0.0 + run.len() as u64).unwrap(), run[0].1))
+            .collect()
+    }
+
+    fn random_priority(&mut self) -> i32 {
+        if !self.has_priorities || self.rng.one_in(2) { 0 } else { self.rng.below(5) as i32 - 2 }
     }
 
     fn start_outcome(&mut self) {
@@ -116,6 +132,9 @@ impl World {
             self.expected = jobs[..finished as usize].to_vec();
             (finished > 0).then_some((batch, finished))
         });
+        // Any job of its current batch may be charged with the death: it depends on what was last seen running.
+        let current = worker.batches.iter().find(|batch| !batch.1.is_empty());
+        self.charged.extend(current.iter().flat_map(|batch| &batch.1));
         let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
         let memory = self.rng.one_in(10);
         for _ in 0..2 {
@@ -142,7 +161,8 @@ impl World {
             let bytes = self.rng.below(bound);
             self.handle(Event::Rss { worker: id, bytes });
             let worker = &self.workers[&id];
-            let running = worker.batches.first().filter(|batch| !batch.1.is_empty());
+            // Batches whose jobs were all taken back are skipped.
+            let running = worker.batches.iter().find(|batch| !batch.1.is_empty());
             if let (Some((batch, jobs, returned)), Some(since)) = (running, worker.since) {
                 // A worker that hangs is running its first job; others may be running any.
                 let index = returned + if worker.hangs { 0 } else { self.rng.below(jobs.len() as u64) };

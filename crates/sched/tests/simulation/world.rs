@@ -58,6 +58,14 @@ pub(crate) struct World {
     closed: bool,
     /// Jobs that were killed.
     killed: HashSet<JobId>,
+    has_priorities: bool,
+    /// Priority of each submitted job.
+    priorities: Vec<i32>,
+    /// Jobs that may wait for a retry, so that jobs of lower priority overtake them.
+    charged: HashSet<JobId>,
+    /// The last job that was sent for the first time, by priority.
+    last_sent: HashMap<i32, JobId>,
+    sent: HashSet<JobId>,
     /// Workers that were recalled by the last event.
     recalls: Vec<WorkerId>,
     /// When the next tick is due. Like in the pool's clock, only the earliest requested time is stored.
@@ -93,6 +101,11 @@ impl World {
             expected: Vec::new(),
             closed: false,
             killed: HashSet::new(),
+            has_priorities: seed % 2 == 0,
+            priorities: Vec::new(),
+            charged: HashSet::new(),
+            last_sent: HashMap::new(),
+            sent: HashSet::new(),
             recalls: Vec::new(),
             wake_at: None,
         }
@@ -164,6 +177,7 @@ impl World {
                     "a resolved job was sent"
                 );
                 assert!(jobs.iter().all(|job| !self.killed.contains(job)), "a killed job was sent");
+                self.check_order(&jobs);
                 let worker = self.workers.get_mut(&worker).unwrap();
                 assert!(worker.ready && !worker.retired && !worker.killed);
                 worker.since.get_or_insert(self.now);
@@ -185,6 +199,32 @@ impl World {
             Action::Retire(id) => self.workers.get_mut(&id).unwrap().retired = true,
             Action::Terminate(id) | Action::Kill(id) => self.workers.get_mut(&id).unwrap().killed = true,
             Action::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+        }
+    }
+
+    /// Checks that no job of a batch was sent before one of higher priority, or before one of equal priority
+    /// that was submitted earlier.
+    fn check_order(&mut self, jobs: &[JobId]) {
+        let priority_of = |job: JobId| self.priorities[job.0 as usize];
+        assert!(jobs.is_sorted_by_key(|&job| -priority_of(job)), "a batch in the wrong order");
+        let lowest = jobs.iter().map(|&job| priority_of(job)).min().unwrap();
+        let is_assigned = |job: JobId| {
+            let batches = self.workers.values().flat_map(|worker| &worker.batches);
+            jobs.contains(&job) || batches.into_iter().any(|batch| batch.1.contains(&job))
+        };
+        let mut all = (0..self.jobs.len() as u64).map(JobId);
+        let waits = |job: &JobId| {
+            priority_of(*job) > lowest
+                && self.jobs[job.0 as usize].is_none()
+                && !self.charged.contains(job)
+                && !is_assigned(*job)
+        };
+        assert_eq!(all.find(waits), None, "overtaken by a job of lower priority");
+        for &job in jobs {
+            if self.sent.insert(job) {
+                let last = self.last_sent.insert(self.priorities[job.0 as usize], job);
+                assert!(last < Some(job), "overtaken by a later job of the same priority");
+            }
         }
     }
 
