@@ -136,7 +136,7 @@ mod tests {
         fn inputs_close_to_jobs_uphold_the_properties(
             settings: [u8; 3],
             text in concat!(
-                r#"[\[ ]?(\{?("(op|a|b|n|id|timeout|argv)":"#,
+                r#"[\[ ]?(\{?("(op|a|b|n|id|timeout|priority|argv)":"#,
                 r#"("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,3}\}?[,\n ]?){0,4}\]?"#,
             ),
         ) {

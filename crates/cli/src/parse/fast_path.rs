@@ -43,7 +43,7 @@ pub(super) fn parse(bytes: &[u8], parse_options: &ParseOptions) -> Option<Parsed
         (Op::Sum, None, None, Some(n)) => Builtin::Sum { n: n.at_least(0)?, method },
         _ => return None,
     };
-    Some(ParsedJob { op, id: fields.id.map(Box::from), job, limit: None })
+    Some(ParsedJob { op, id: fields.id.map(Box::from), job, limit: None, priority: 0 })
 }
 
 impl Integer {

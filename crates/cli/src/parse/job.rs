@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Fields that jobs of any op can have.
-pub(super) const COMMON_FIELDS: [&str; 3] = ["op", "id", "timeout"];
+pub(super) const COMMON_FIELDS: [&str; 4] = ["op", "id", "timeout", "priority"];
 
 /// Parses a job, on the fast path if possible.
 #[inline]
@@ -36,18 +36,14 @@ pub(crate) fn parse_all(bytes: &[u8], parse_options: &ParseOptions) -> Result<Pa
     }
     let fields = Fields::read(text)?;
     let id = fields.get("id").map(id).transpose()?;
-    object(&fields, parse_options)
-        .map(|(op, job, limit)| ParsedJob { op, id: id.clone(), job, limit })
-        .map_err(|error| {
-            // An invalid job is reported under its id.
-            ParseError { id, ..error }
-        })
+    object(&fields, parse_options).map(|job| ParsedJob { id: id.clone(), ..job }).map_err(|error| {
+        // An invalid job is reported under its id.
+        ParseError { id, ..error }
+    })
 }
 
-fn object(
-    fields: &Fields<'_>,
-    parse_options: &ParseOptions,
-) -> Result<(Op, Builtin, Option<Duration>), ParseError> {
+/// Parses all fields but the id.
+fn object(fields: &Fields<'_>, parse_options: &ParseOptions) -> Result<ParsedJob, ParseError> {
     let op = operation(fields, parse_options)?;
     let known = |name: &str| COMMON_FIELDS.contains(&name) || op.fields().contains(&name);
     if let Some((name, offset)) = fields.first_unknown(known) {
@@ -55,6 +51,7 @@ fn object(
         return Err(ParseError::new(offset, message));
     }
     let limit = fields.get("timeout").map(limit).transpose()?;
+    let priority = fields.get("priority").map_or(Ok(0), priority)?;
     let need = |name: &str| {
         fields
             .get(name)
@@ -88,7 +85,7 @@ fn object(
         Op::Command => Builtin::Command(Box::new(command(fields, need("argv")?)?)),
         Op::Defined(op) => request::of_args(need("args")?, op)?,
     };
-    Ok((op, job, limit))
+    Ok(ParsedJob { op, id: None, job, limit, priority })
 }
 
 /// Parses a value that is not an object: the operands of the default op.
@@ -124,7 +121,7 @@ fn bare_value(text: &str, parse_options: &ParseOptions) -> Result<ParsedJob, Par
         Op::Command => Builtin::Command(Box::new(Command { argv: argv(operand)?, ..Command::default() })),
         Op::Defined(op) => request::of_args(operand, op)?,
     };
-    Ok(ParsedJob { op, id: None, job, limit: None })
+    Ok(ParsedJob { op, id: None, job, limit: None, priority: 0 })
 }
 
 fn describe(text: &str) -> &'static str {
@@ -170,6 +167,14 @@ fn limit(written: RawField<'_>) -> Result<Duration, ParseError> {
         true => Err(ParseError::new(written.offset, "`timeout` must be greater than 0")),
         false => Ok(duration),
     }
+}
+
+fn priority(written: RawField<'_>) -> Result<i32, ParseError> {
+    let parsed = Some(written.text).filter(|text| value::is_integer(text)).map(str::parse);
+    parsed.and_then(Result::ok).ok_or_else(|| {
+        let (least, most) = (i32::MIN, i32::MAX);
+        ParseError::new(written.offset, format!("`priority` must be an integer from {least} to {most}"))
+    })
 }
 
 fn method(fields: &Fields<'_>) -> Result<Method, ParseError> {

@@ -15,4 +15,5 @@ pub(crate) struct ParsedJob {
     pub(crate) job: Builtin,
     /// The job's own time limit (`timeout`).
     pub(crate) limit: Option<Duration>,
+    pub(crate) priority: i32,
 }

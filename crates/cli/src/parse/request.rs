@@ -22,7 +22,7 @@ pub(super) fn line(bytes: &[u8], op: &'static DefinedOp) -> Result<ParsedJob, Pa
             compacted(value.get())
         }
     };
-    Ok(ParsedJob { op: Op::Defined(op), id: None, job: job(op, request), limit: None })
+    Ok(ParsedJob { op: Op::Defined(op), id: None, job: job(op, request), limit: None, priority: 0 })
 }
 
 /// Creates a job from its `args`. The request is the text of the value; with the text protocol, a string is

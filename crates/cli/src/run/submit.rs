@@ -107,13 +107,13 @@ impl JobSubmitter<'_> {
     }
 
     /// Submits a job that was added to the reorder buffer.
-    fn push(&mut self, position: u64, ParsedJob { op, job, limit, .. }: ParsedJob, text: &[u8]) {
+    fn push(&mut self, position: u64, ParsedJob { op, job, limit, priority, .. }: ParsedJob, text: &[u8]) {
         if let Some(recorder) = self.recorder {
             recorder.expect(position, digest(op, text));
         }
         if let Some(startup_check) = &self.startup_check {
             startup_check.expect(position, &job);
         }
-        self.submitter.push(position, job, JobOptions::new().time_limit(limit));
+        self.submitter.push(position, job, JobOptions::new().time_limit(limit).priority(priority));
     }
 }

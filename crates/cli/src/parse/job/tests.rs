@@ -71,6 +71,16 @@ const INVALID: &[(&str, usize, &str)] = &[
         "`id` must be a string or an integer, found a number with a fraction or an exponent",
     ),
     (r#"{"op":"sum","n":1,"timeout":0}"#, 28, "`timeout` must be greater than 0"),
+    (
+        r#"{"op":"sum","n":1,"priority":1.5}"#,
+        29,
+        "`priority` must be an integer from -2147483648 to 2147483647",
+    ),
+    (
+        r#"{"op":"sum","n":1,"priority":2147483648}"#,
+        29,
+        "`priority` must be an integer from -2147483648 to 2147483647",
+    ),
     (r#"{"op":"sleep","seconds":-1}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
     (r#"{"op":"sleep","seconds":1e400}"#, 24, "`seconds` must be a number of seconds from 0 to 10^19"),
     (r#"{"op":"command","argv":"ls"}"#, 23, "`argv` must be a list of strings, found a string"),
@@ -157,7 +167,7 @@ proptest! {
 
     #[test]
     fn texts_close_to_jobs_parse_without_panic(
-        text in r#"\{("(op|a|b|n|id|timeout|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
+        text in r#"\{("(op|a|b|n|id|timeout|priority|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
     ) {
         if let Err(error) = parse(text.as_bytes(), &OPTIONS) {
             prop_assert!(error.offset <= text.len());
