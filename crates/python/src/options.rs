@@ -12,9 +12,14 @@ pub(crate) struct Options(pub(crate) JobOptions);
 #[pymethods]
 impl Options {
     #[new]
-    #[pyo3(signature = (timeout=None, retries=None, max_memory=None))]
-    fn new(timeout: Option<f64>, retries: Option<u32>, max_memory: Option<u64>) -> PyResult<Options> {
-        let mut options = JobOptions::new().time_limit(timeout.map(limit).transpose()?);
+    #[pyo3(signature = (timeout=None, retries=None, max_memory=None, priority=0))]
+    fn new(
+        timeout: Option<f64>,
+        retries: Option<u32>,
+        max_memory: Option<u64>,
+        priority: i32,
+    ) -> PyResult<Options> {
+        let mut options = JobOptions::new().time_limit(timeout.map(limit).transpose()?).priority(priority);
         if let Some(retries) = retries {
             options = options.retries(retries);
         }

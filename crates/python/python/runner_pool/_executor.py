@@ -178,12 +178,14 @@ class ProcessPoolExecutor(_Calls):
         timeout: float | None = None,
         retries: int | None = None,
         max_memory: float | str | None = None,
+        priority: int = 0,
     ) -> OptionsView:
         """Returns a view of this executor, whose calls have these options instead of its own.
 
-        An option that is ``None`` is that of the executor.
+        An option that is ``None`` is that of the executor. Of the calls that wait for a worker, those of the
+        highest ``priority`` run first, and those of equal priority in the order in which they were submitted.
         """
-        return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory)))
+        return OptionsView(self, _native.Options(timeout, retries, parse_size(max_memory), priority))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Accepts no more calls, and waits for those that were submitted, if ``wait``.

@@ -6,7 +6,11 @@ def serve() -> None: ...
 
 class Options:
     def __init__(
-        self, timeout: float | None = None, retries: int | None = None, max_memory: int | None = None
+        self,
+        timeout: float | None = None,
+        retries: int | None = None,
+        max_memory: int | None = None,
+        priority: int = 0,
     ) -> None: ...
 
 class Function: ...
