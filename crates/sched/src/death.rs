@@ -59,6 +59,7 @@ impl Sched {
         if worker.batches.is_empty() && expected {
             return;
         }
+        self.has_lost_workers = true;
         if self.settings.on_worker_death == OnWorkerDeath::Break && !expected {
             self.abandon_all(worker, actions);
             return;

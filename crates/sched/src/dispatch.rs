@@ -71,7 +71,9 @@ impl Sched {
         }
         for id in self.workers.ids() {
             let Some(worker) = self.workers.get(id) else { continue };
-            if worker.is_idle() && (all || !self.accepts_jobs(worker) || self.is_idle_too_long(now, worker)) {
+            let is_unused = worker.phase == Phase::Serving && worker.batches.is_empty();
+            let is_used_up = worker.is_recycled || worker.quota_left() == 0;
+            if is_unused && (all || is_used_up || self.is_idle_too_long(now, worker)) {
                 self.retire(now, id, actions);
             } else if all && worker.phase == Phase::Starting {
                 self.workers.dismiss(id, actions);
@@ -80,11 +82,13 @@ impl Sched {
     }
 
     fn is_idle_too_long(&self, now: MonotonicInstant, worker: &Worker) -> bool {
-        self.settings.idle_timeout.is_some_and(|time| worker.idle_since + time <= now)
+        // A spare worker is needed as long as others have jobs.
+        let is_needed = || worker.is_spare && self.busy_workers() > 0;
+        self.settings.idle_timeout.is_some_and(|time| worker.idle_since + time <= now) && !is_needed()
     }
 
     fn most_recently_idle(&self) -> Option<WorkerId> {
-        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && self.accepts_jobs(worker));
+        let idle = self.workers.iter().filter(|(_, worker)| worker.is_idle() && worker.accepts_jobs());
         idle.max_by_key(|(_, worker)| worker.last_idle).map(|(id, _)| id)
     }
 
@@ -97,13 +101,9 @@ impl Sched {
         }
         let window = self.sizing.window();
         let open = self.workers.iter().filter(|(_, worker)| {
-            worker.phase == Phase::Serving && worker.batches.len() < window && self.accepts_jobs(worker)
+            worker.phase == Phase::Serving && worker.batches.len() < window && worker.accepts_jobs()
         });
         open.min_by_key(|(_, worker)| worker.batches.len()).map(|(id, _)| id)
-    }
-
-    fn accepts_jobs(&self, worker: &Worker) -> bool {
-        !worker.is_recycled && quota_left(worker, self.settings.max_jobs_per_worker) > 0
     }
 
     /// Starts a worker if more jobs are queued than workers are starting, the backoff is over, and a slot is
@@ -126,20 +126,27 @@ impl Sched {
 
     /// Starts a worker if a slot is free; returns whether it did.
     fn start_one(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
-        if !self.has_free_slot() {
-            return false;
-        }
+        self.has_free_slot() && self.start_in_any_slot(now, actions).is_some()
+    }
+
+    /// Starts a worker, whatever the number of workers.
+    pub(crate) fn start_in_any_slot(
+        &mut self,
+        now: MonotonicInstant,
+        actions: &mut Vec<Action>,
+    ) -> Option<WorkerId> {
         let by = now + self.settings.start_timeout;
-        let Some(id) = self.workers.start(by, self.starts.are_failing()) else { return false };
+        let max_jobs = self.settings.max_jobs_per_worker;
+        let id = self.workers.start((now, by), self.starts.are_failing(), max_jobs)?;
         actions.extend([Action::Start(id), Action::WakeAt(by)]);
-        true
+        Some(id)
     }
 
     fn send(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         let sharing = u64::from(self.settings.max_workers);
         let check_period = self.check_period();
         let Some(worker) = self.workers.get_mut(id) else { return };
-        let quota = quota_left(worker, self.settings.max_jobs_per_worker);
+        let quota = worker.quota_left();
         let sizing = &self.sizing;
         let jobs = self.queue.take(|queued| sizing.batch_size(queued, sharing), quota, MAX_BYTES);
         let batch = BatchId(self.next_batch);
@@ -170,9 +177,4 @@ impl Sched {
         });
         worker.batches.push_back(in_flight);
     }
-}
-
-/// Returns the number of further jobs that may be assigned to the worker under `max_jobs_per_worker`.
-fn quota_left(worker: &Worker, quota: Option<std::num::NonZeroU64>) -> u64 {
-    quota.map_or(u64::MAX, |quota| quota.get().saturating_sub(worker.assigned))
 }

@@ -39,7 +39,7 @@ impl Sched {
                 self.taken_back(worker, batch, index, &mut actions);
             }
             Event::Running { worker, batch, index, since } => self.seen(worker, batch, index, since),
-            Event::Rss { worker, bytes } => self.check_resident(worker, bytes, &mut actions),
+            Event::Rss { worker, bytes } => self.check_resident(now, worker, bytes, &mut actions),
             Event::Stalled { worker, is_stalled } => self.stalled(now, worker, is_stalled),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
@@ -60,9 +60,11 @@ impl Sched {
         }
         self.queue.release_due(now);
         self.scale_down(now, &mut actions);
+        self.promote_spare();
         self.dispatch(now, &mut actions);
         self.rebalance(now, &mut actions);
         self.release(now, &mut actions);
+        self.keep_spare(now, &mut actions);
         actions
     }
 
@@ -84,6 +86,7 @@ impl Sched {
         {
             worker.phase = Phase::Serving;
             self.starts.note_success();
+            self.note_started(now, id);
             self.became_idle(now, id, actions);
         }
     }

@@ -41,8 +41,8 @@ impl Sched {
         for (id, worker) in self.workers.iter() {
             assert!(worker.batches.len() <= 3, "{id}: too many batches");
             assert!(worker.batches.iter().all(|batch| batch.count() > 0), "{id}: empty batch");
-            if matches!(worker.phase, Phase::Starting | Phase::Retiring { .. }) {
-                assert!(worker.batches.is_empty(), "{id}: has batches but is not serving");
+            if worker.is_spare || matches!(worker.phase, Phase::Starting | Phase::Retiring { .. }) {
+                assert!(worker.batches.is_empty(), "{id}: has batches but may not");
             }
             ranges.extend(worker.batches.iter().flat_map(|batch| batch.jobs.iter().map(|span| span.jobs)));
         }

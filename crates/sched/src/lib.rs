@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `event`, `settings` | input and output |
 //! | `queue`, `fifo`, `priority`, `queue_time`, `job_table`, `attempts` | jobs |
-//! | `workers`, `worker`, `starts`, `backoff` | workers |
+//! | `workers`, `worker`, `starts`, `backoff`, `recycling`, `spare` | workers |
 //! | `sizing`, `cost` | size of a batch |
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
@@ -40,9 +40,11 @@ mod priority;
 mod queue;
 mod queue_time;
 mod rebalance;
+mod recycling;
 mod resident;
 mod settings;
 mod sizing;
+mod spare;
 mod starts;
 mod state;
 mod stop;

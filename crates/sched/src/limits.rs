@@ -96,7 +96,8 @@ impl Sched {
         let periodic = Some(now + self.check_period());
         let of_worker = |worker: &Worker| match worker.phase {
             Phase::Serving if worker.batches.is_empty() => {
-                self.settings.idle_timeout.map(|time| worker.idle_since + time)
+                let timeout = self.settings.idle_timeout.map(|time| worker.idle_since + time);
+                timeout.into_iter().chain(self.next_idle_check(worker)).min()
             }
             Phase::Serving => worker.check_at.into_iter().chain(periodic).min(),
             Phase::Killing(KillReason::JobTimedOut { kill_at, .. }) => kill_at,

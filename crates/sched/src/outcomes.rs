@@ -79,6 +79,8 @@ impl Sched {
     pub(crate) fn became_idle(&mut self, now: MonotonicInstant, id: WorkerId, actions: &mut Vec<Action>) {
         if self.workers.note_idle(now, id) {
             actions.extend(self.settings.idle_timeout.map(|time| Action::WakeAt(now + time)));
+            let check = self.workers.get(id).and_then(|worker| self.next_idle_check(worker));
+            actions.extend(check.map(Action::WakeAt));
         }
     }
 }

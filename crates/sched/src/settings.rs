@@ -75,6 +75,8 @@ pub struct Settings {
     /// Resident size, in bytes, of a worker and its descendants above which the worker is replaced after its
     /// current job.
     pub recycle_rss: Option<u64>,
+    /// Start time above which one more worker is kept ready to replace another one; `None` for never.
+    pub spare_above: Option<Duration>,
     /// Time within which a started worker must be ready.
     pub start_timeout: Duration,
     /// Time within which a retired worker must exit.
@@ -102,6 +104,7 @@ impl Default for Settings {
             max_jobs_per_worker: None,
             max_rss: None,
             recycle_rss: None,
+            spare_above: None,
             start_timeout: Duration::from_secs(60),
             exit_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),

@@ -11,6 +11,7 @@ use crate::{
     queue::Queue,
     queue_time::QueueTime,
     sizing::Sizing,
+    spare::StartTimes,
     starts::Starts,
     worker::{KillReason, Phase, Worker},
     workers::Workers,
@@ -44,6 +45,9 @@ pub struct Sched {
     pub(crate) sizing: Sizing,
     pub(crate) jobs: JobTable,
     pub(crate) starts: Starts,
+    pub(crate) start_times: StartTimes,
+    /// Whether a worker has been lost: it crashed, or was killed because of a job.
+    pub(crate) has_lost_workers: bool,
     /// Pauses that concern a current limit, including one in progress.
     pub(crate) pauses: Pauses,
     /// Deaths that no job was charged with, since the last outcome.
@@ -67,6 +71,8 @@ impl Sched {
             sizing: Sizing::new(settings.batch_size),
             jobs: JobTable::new(settings.limit),
             starts: Starts::new(),
+            start_times: StartTimes::default(),
+            has_lost_workers: false,
             pauses: Pauses::default(),
             idle_deaths: 0,
             queue_time: QueueTime::new(),
@@ -121,7 +127,11 @@ impl Sched {
     /// Returns whether any time limit may be in force: of a job, of a start, or of an exit.
     #[must_use]
     pub fn has_limits(&self) -> bool {
-        self.kill_at.is_some() || self.workers.values().any(|worker| !worker.is_idle())
+        self.kill_at.is_some()
+            || self
+                .workers
+                .values()
+                .any(|worker| worker.phase != Phase::Serving || !worker.batches.is_empty())
     }
 
     /// Returns whether the job is assigned to a worker.
@@ -136,12 +146,12 @@ impl Sched {
         self.queue.count() == 0
             && !self.is_paused()
             && (self.has_free_slot()
-                || self.workers.values().any(|worker| worker.batches.len() < self.sizing.window()))
+                || self.workers.values().any(|w| !w.is_spare && w.batches.len() < self.sizing.window()))
     }
 
-    /// Returns whether there are fewer workers than the maximum.
+    /// Returns whether there are fewer workers than the maximum, without the spare one.
     pub(crate) fn has_free_slot(&self) -> bool {
-        self.workers.len() < self.settings.max_workers as usize
+        self.workers.regular() < self.settings.max_workers as usize
     }
 
     /// Returns the estimated number of unresolved jobs at which no worker has to wait for the parent.

@@ -110,6 +110,12 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) phase: Phase,
+    /// When its start was requested.
+    pub(crate) started_at: MonotonicInstant,
+    /// Whether it is kept ready to take the place of another worker, and is assigned no jobs until then.
+    pub(crate) is_spare: bool,
+    /// Number of jobs after which it is replaced.
+    pub(crate) max_jobs: u64,
     /// Whether it was started while starts were failing: until it is ready, it does not keep the
     /// pool from breaking.
     pub(crate) after_failures: bool,
@@ -121,6 +127,8 @@ pub(crate) struct Worker {
     pub(crate) last_idle: u64,
     /// When it last became idle.
     pub(crate) idle_since: MonotonicInstant,
+    /// When its resident size was last reported.
+    pub(crate) measured_at: MonotonicInstant,
     /// When it started its current batch, as far as the returned outcomes show.
     pub(crate) since: MonotonicInstant,
     /// It starts no further job of batches with smaller numbers.
@@ -139,15 +147,23 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Returns a worker that is being started and must be ready at `by`.
-    pub(crate) fn starting(by: MonotonicInstant, after_failures: bool) -> Worker {
+    /// Returns a worker that is started `now`, must be ready at `by`, and is replaced after `max_jobs` jobs.
+    pub(crate) fn starting(
+        (now, by): (MonotonicInstant, MonotonicInstant),
+        after_failures: bool,
+        max_jobs: u64,
+    ) -> Worker {
         Worker {
             phase: Phase::Starting,
+            started_at: now,
+            is_spare: false,
+            max_jobs,
             after_failures,
             batches: VecDeque::new(),
             assigned: 0,
             last_idle: 0,
             idle_since: MonotonicInstant(0),
+            measured_at: MonotonicInstant(0),
             since: MonotonicInstant(0),
             recalled: BatchId(0),
             emptied: Vec::new(),
@@ -189,7 +205,18 @@ impl Worker {
         position.map(|position| self.emptied.swap_remove(position)).is_some()
     }
 
+    /// Returns whether it can be assigned jobs and has none.
     pub(crate) fn is_idle(&self) -> bool {
-        self.phase == Phase::Serving && self.batches.is_empty()
+        self.phase == Phase::Serving && self.batches.is_empty() && !self.is_spare
+    }
+
+    /// Returns the number of further jobs that may be assigned to it.
+    pub(crate) fn quota_left(&self) -> u64 {
+        self.max_jobs.saturating_sub(self.assigned)
+    }
+
+    /// Returns whether it may be assigned further jobs, now or when it is ready.
+    pub(crate) fn accepts_jobs(&self) -> bool {
+        !self.is_spare && !self.is_recycled && self.quota_left() > 0
     }
 }

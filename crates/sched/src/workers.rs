@@ -1,11 +1,15 @@
 //! The workers of a pool.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU64,
+};
 
 use job::{MonotonicInstant, WorkerId};
 
 use crate::{
     Action,
+    recycling::jobs_of_worker,
     worker::{KillReason, Phase, Worker},
 };
 
@@ -15,19 +19,28 @@ pub(crate) struct Workers {
     workers: BTreeMap<WorkerId, Worker>,
     /// Generation of the next worker of each slot.
     generations: HashMap<u32, u32>,
+    /// The spare worker; its [`Worker::is_spare`] is set.
+    spare: Option<WorkerId>,
     /// Number of times a worker became idle; the source of [`Worker::last_idle`].
     idle_count: u64,
 }
 
 impl Workers {
-    /// Adds a worker that must be ready at `by`, in the first free slot.
-    pub(crate) fn start(&mut self, by: MonotonicInstant, after_failures: bool) -> Option<WorkerId> {
+    /// Adds a worker that is started `now` and must be ready at `by`, in the first free slot. It is replaced
+    /// after about `max_jobs` jobs.
+    pub(crate) fn start(
+        &mut self,
+        (now, by): (MonotonicInstant, MonotonicInstant),
+        after_failures: bool,
+        max_jobs: Option<NonZeroU64>,
+    ) -> Option<WorkerId> {
         let taken = |slot: u32| self.workers.keys().any(|id| id.slot == slot);
         let slot = (0..).find(|&slot| !taken(slot))?;
         let generation = self.generations.entry(slot).or_default();
         let id = WorkerId { slot, generation: *generation };
         *generation += 1;
-        self.workers.insert(id, Worker::starting(by, after_failures));
+        let worker = Worker::starting((now, by), after_failures, jobs_of_worker(max_jobs, id));
+        self.workers.insert(id, worker);
         Some(id)
     }
 
@@ -59,6 +72,7 @@ impl Workers {
     }
 
     pub(crate) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
+        self.spare = self.spare.filter(|&spare| spare != id);
         self.workers.remove(&id)
     }
 
@@ -83,9 +97,27 @@ impl Workers {
         self.workers.is_empty()
     }
 
-    /// Returns the number of workers in this phase.
+    /// Returns the number of workers without the spare one.
+    pub(crate) fn regular(&self) -> usize {
+        self.len() - usize::from(self.spare.is_some())
+    }
+
+    /// Returns the number of workers in this phase, without the spare one.
     pub(crate) fn count(&self, phase: Phase) -> u64 {
-        self.values().filter(|worker| worker.phase == phase).count() as u64
+        self.values().filter(|worker| worker.phase == phase && !worker.is_spare).count() as u64
+    }
+
+    /// Returns the spare worker.
+    pub(crate) fn spare(&self) -> Option<WorkerId> {
+        self.spare
+    }
+
+    /// Makes a worker the spare one, or a regular one.
+    pub(crate) fn set_spare(&mut self, id: WorkerId, is_spare: bool) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.is_spare = is_spare;
+            self.spare = is_spare.then_some(id);
+        }
     }
 
     /// Returns the workers' ids in ascending order.
@@ -121,5 +153,7 @@ impl Workers {
         let mut slots: Vec<u32> = self.workers.keys().map(|id| id.slot).collect();
         slots.dedup();
         assert_eq!(slots.len(), self.workers.len(), "two workers in one slot");
+        let spares: Vec<WorkerId> = self.iter().filter(|(_, w)| w.is_spare).map(|(id, _)| id).collect();
+        assert_eq!(spares, Vec::from_iter(self.spare), "wrong spare worker");
     }
 }

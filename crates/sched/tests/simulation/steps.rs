@@ -63,6 +63,9 @@ impl World {
         let stops = worker.halted || Some(batch) < worker.recalled;
         let done = if stops { self.rng.below(jobs.len() as u64 + 1) as usize } else { jobs.len() };
         self.expected = jobs[..done].to_vec();
+        worker.served += done as u64;
+        let most = self.settings.max_jobs_per_worker.map_or(u64::MAX, |most| most.get());
+        assert!(worker.served <= most, "a worker exceeds its quota");
         let busy = Duration::from_nanos(self.rng.below(2_000_000));
         let outcomes =
             done as u64 + self.workers.get_mut(&id).map_or(0, |w| std::mem::take(&mut w.collected));
@@ -86,6 +89,7 @@ impl World {
         let done = 1 + self.rng.below(jobs.len() as u64 - 1);
         self.expected = jobs.drain(..done as usize).collect();
         *returned += done;
+        worker.served += done;
         let outcomes = done + std::mem::take(&mut worker.collected);
         let (batch, busy) = (*batch, Duration::from_nanos(self.rng.below(2_000_000)));
         self.handle(Event::Returned { worker: id, batch, outcomes, last: false, busy });
@@ -110,6 +114,7 @@ impl World {
         self.expected = jobs.drain(..delivered as usize).collect();
         *returned += delivered;
         worker.collected += delivered;
+        worker.served += delivered;
         let batch = *batch;
         assert_eq!(self.sched.collected(id, batch), worker.collected - delivered);
         self.handle(Event::Collected { worker: id, batch, outcomes: finished });
@@ -153,6 +158,12 @@ impl World {
 
     fn wake(&mut self) {
         self.wake_at = None;
+        while let Some(id) = self.any_worker(|w| w.ready && w.batches.is_empty() && !w.retired && !w.killed)
+            && self.rng.one_in(2)
+        {
+            let bytes = self.rng.below(700);
+            self.handle(Event::Rss { worker: id, bytes });
+        }
         let watched: Vec<WorkerId> = self.sched.workers_to_observe().collect();
         for id in watched {
             let stands = self.workers[&id].stopped;
@@ -230,6 +241,7 @@ impl World {
             }
             33 if self.rng.one_in(3) => {
                 self.settings.max_workers = 1 + self.rng.below(6) as u32;
+                self.most_workers = self.most_workers.max(self.settings.max_workers);
                 self.handle(Event::Resized(self.settings.max_workers));
             }
             34..39 => {

@@ -40,6 +40,8 @@ struct FakeWorker {
     stopped: bool,
     /// When it started the first of its batches.
     since: Option<MonotonicInstant>,
+    /// Number of jobs whose outcomes it has returned.
+    served: u64,
     /// Number, jobs without an outcome, and number of jobs with one.
     batches: Vec<(BatchId, Vec<JobId>, u64)>,
     /// Number of outcomes of the first batch that were collected since it last sent some.
@@ -51,6 +53,8 @@ pub(crate) struct World {
     now: MonotonicInstant,
     sched: Sched,
     settings: Settings,
+    /// Largest number of workers that was set.
+    most_workers: u32,
     workers: HashMap<WorkerId, FakeWorker>,
     /// Resolution of each submitted job: `None` while unresolved, `Some(None)` for an outcome.
     jobs: Vec<Option<Option<Verdict>>>,
@@ -90,11 +94,13 @@ impl World {
             batch_size: std::num::NonZeroU64::new(rng.below(6)).map_or(BatchSize::Auto, BatchSize::Fixed),
             max_rss: rng.one_in(4).then_some(1_000),
             recycle_rss: rng.one_in(4).then_some(500),
+            spare_above: (seed % 3 > 0).then(|| Duration::from_millis(seed % 5)),
         };
         World {
             rng,
             now: MonotonicInstant(1),
             sched: Sched::new(settings.clone()),
+            most_workers: settings.max_workers,
             settings,
             workers: HashMap::new(),
             jobs: Vec::new(),
@@ -162,7 +168,8 @@ impl World {
         match action {
             Action::Start(id) => {
                 assert!(self.workers.insert(id, FakeWorker::default()).is_none());
-                assert!(self.workers.len() <= self.settings.max_workers as usize, "too many workers");
+                let spare = usize::from(self.settings.spare_above.is_some());
+                assert!(self.workers.len() <= self.settings.max_workers as usize + spare, "too many workers");
             }
             Action::Send { worker, batch, jobs, .. } => {
                 let jobs: Vec<JobId> = jobs.iter().flat_map(|range| range.iter()).collect();
@@ -182,6 +189,7 @@ impl World {
                 assert!(worker.ready && !worker.retired && !worker.killed);
                 worker.since.get_or_insert(self.now);
                 worker.batches.push((batch, jobs, 0));
+                self.check_busy_workers();
             }
             Action::Deliver(ranges) => {
                 let jobs: Vec<JobId> = ranges.iter().flat_map(|range| range.iter()).collect();
@@ -226,6 +234,13 @@ impl World {
                 assert!(last < Some(job), "overtaken by a later job of the same priority");
             }
         }
+    }
+
+    /// Checks that no more workers have jobs than there ever were to be at a time.
+    fn check_busy_workers(&self) {
+        let has_jobs = |worker: &&FakeWorker| worker.batches.iter().any(|batch| !batch.1.is_empty());
+        let busy = self.workers.values().filter(has_jobs).count();
+        assert!(busy <= self.most_workers as usize, "{busy} workers have jobs");
     }
 
     fn resolve(&mut self, job: JobId, verdict: Option<Verdict>) {
