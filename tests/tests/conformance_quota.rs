@@ -15,8 +15,8 @@ use pool::{
 };
 
 fn quota(workers: usize, jobs: u64) -> ProcessPoolBuilder<Probe> {
-    // The type excludes zero.
-    builder(workers).max_jobs_per_worker(NonZeroU64::new(jobs).unwrap())
+    // The type excludes zero. On a busy machine starts may be so slow that a spare worker is kept.
+    builder(workers).max_jobs_per_worker(NonZeroU64::new(jobs).unwrap()).spare_worker(false)
 }
 
 fn submit(executor: &ProcessPool<Probe>, jobs: usize) -> Vec<JobFuture<Probe>> {

@@ -134,12 +134,13 @@ impl JobOptions {
 
     /// Sets the priority; the default is 0, and it may be negative. Of the jobs that wait for a worker or a
     /// thread, those of the highest priority are started first, and those of equal priority in the order in
-    /// which they were submitted. A job that is running is not interrupted; jobs that are assigned to a worker
-    /// behind it are taken back from it after 4 ms, unless the batch size is
-    /// [fixed](crate::settings::BatchSize::Fixed) or they are one [batch](crate::Executor::submit_many). A job
-    /// that is retried keeps its priority. Jobs of low priority wait for as long as jobs of higher priority
-    /// keep coming. A full [queue](crate::settings::ProcessPoolBuilder::max_queued) admits jobs in the order
-    /// in which they arrive, and [`Serial`](crate::Serial) runs each job when it is submitted.
+    /// which they were submitted. A running job is not interrupted. Jobs that are assigned to a worker behind
+    /// it are taken back after 4 ms, unless the batch size is
+    /// [fixed](crate::settings::BatchSize::Fixed) or they were
+    /// [submitted as one batch](crate::Executor::submit_many). A job that is retried keeps its priority. Jobs
+    /// of low priority wait for as long as jobs of higher priority keep coming. A full
+    /// [queue](crate::settings::ProcessPoolBuilder::max_queued) admits jobs in the order in which they
+    /// arrive, and [`Serial`](crate::Serial) runs each job when it is submitted.
     ///
     /// ```
     /// # mod gate { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/gate.rs")); } use gate::*;

@@ -31,7 +31,7 @@ pub(crate) struct SupervisionArguments {
     #[arg(long, value_name = "SIZE")]
     pub(crate) recycle_rss: Option<units::Size>,
 
-    /// Replace a worker after N jobs [default: never]
+    /// Replace a worker after N jobs, or up to an eighth less [default: never]
     #[arg(long, value_name = "N")]
     pub(crate) max_jobs_per_worker: Option<NonZeroU64>,
 

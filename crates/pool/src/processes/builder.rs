@@ -144,7 +144,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             ledger: true,
             observer: None,
             queue_limits: Limits::NONE,
-            settings: Settings::default(),
+            settings: Settings { spare_above: Some(policy::SLOW_START), ..Settings::default() },
         }
     }
 
@@ -304,6 +304,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
             return Err(BuildError::NestedTooDeep);
         }
         self.settings.max_workers = checked_worker_count(self.workers)?;
+        if self.pin {
+            self.settings.spare_above = None;
+        }
         Rendezvous::check()?;
         let mut context = Vec::new();
         let (encoded, context_files) = collect(|| self.codec.encode(&self.args, &mut context));

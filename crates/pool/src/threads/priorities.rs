@@ -14,8 +14,8 @@ use super::{
 };
 use crate::Sink;
 
-/// Jobs in the order in which they are claimed: those of higher priority first, those of equal priority in the
-/// order in which they were queued.
+/// Jobs in the order in which they are claimed: those of higher priority first, those of equal priority in
+/// the order in which they were queued.
 pub(super) struct Queue<J: Job> {
     /// Jobs of priority 0. They are apart because usually all jobs are.
     plain: Level<J>,

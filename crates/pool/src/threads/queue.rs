@@ -1,5 +1,5 @@
-//! FIFO queue of jobs of equal priority that no thread has claimed; see [`Queue`](super::priorities::Queue) for
-//! all of them.
+//! FIFO queue of jobs of equal priority that no thread has claimed. The queue of all jobs is in
+//! [`priorities`](super::priorities).
 //!
 //! Jobs of a submitter that were queued together are one [`Chunk`], and so are submitted jobs whose slots
 //! were allocated together. A claim moves whole chunks where it can, so the time for which it holds the

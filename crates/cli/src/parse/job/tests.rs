@@ -167,7 +167,10 @@ proptest! {
 
     #[test]
     fn texts_close_to_jobs_parse_without_panic(
-        text in r#"\{("(op|a|b|n|id|timeout|priority|argv)":("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
+        text in concat!(
+            r#"\{("(op|a|b|n|id|timeout|priority|argv)":"#,
+            r#"("gcd"|"sum"|-?[0-9]{1,3}|1e9|\[\]|\{\}|null),?){0,5}\}?"#,
+        ),
     ) {
         if let Err(error) = parse(text.as_bytes(), &OPTIONS) {
             prop_assert!(error.offset <= text.len());

@@ -7,6 +7,11 @@ use sched::{BatchSize, OnWorkerDeath};
 
 use super::ProcessPoolBuilder;
 
+/// Start time above which a spare worker is kept. On an idle machine a worker of a Rust program starts in a
+/// few milliseconds, which is not worth another process, and a Python interpreter with the modules of its
+/// calls in 100 ms and more.
+pub(super) const SLOW_START: Duration = Duration::from_millis(50);
+
 /// Settings of the scheduler: retries, timeouts, and limits on jobs and workers.
 impl<J: Job> ProcessPoolBuilder<J> {
     /// Sets how many times a job is retried after its worker died while running it. Default: 2.
@@ -119,7 +124,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     }
 
     /// Sets the number of jobs after which a worker is replaced. Default: no limit. Use it for jobs that
-    /// leave something behind, such as a leak in a foreign library.
+    /// leave something behind, such as a leak in a foreign library. With several workers and 8 jobs or more,
+    /// some workers are replaced up to an eighth earlier, so that not all of them leave at once.
     ///
     /// ```standalone_crate
     /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
@@ -174,6 +180,29 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```
     pub fn recycle_rss(mut self, bytes: u64) -> Self {
         self.settings.recycle_rss = Some(bytes);
+        self
+    }
+
+    /// Sets whether a spare worker is kept ready while starts are slow, so that a worker that leaves is
+    /// replaced at once. Default: true, except that [pinned](Self::pin) workers have no spare one, which
+    /// would have no core of its own.
+    ///
+    /// Starts are slow if each of the last ones took more than 50 ms, including the worker's state. The spare
+    /// worker is an additional process that runs no jobs until it takes the place of another one; it has the
+    /// next free slot. It is started when a worker has crashed or was killed, or from the beginning if
+    /// workers are replaced by [number of jobs](Self::max_jobs_per_worker) or [size](Self::recycle_rss), and
+    /// only while all other workers are busy.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// // The state of a worker takes all memory of a graphics card, and there is one card for each worker.
+    /// let pool = ProcessPool::<Square>::builder().workers(2).spare_worker(false).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spare_worker(mut self, is_kept: bool) -> Self {
+        self.settings.spare_above = is_kept.then_some(SLOW_START);
         self
     }
 
