@@ -26,6 +26,21 @@ def test_arguments_of_all_kinds(pool):
     assert pool.submit(os.getpid).result(TIMEOUT) != os.getpid()
 
 
+def test_calls_of_higher_priority_run_first(tmp_path):
+    with ProcessPoolExecutor(1) as pool:
+        held = pool.submit(calls.mark_and_wait, tmp_path)
+        wait_until("the call runs", lambda: any(tmp_path.glob("started-*")))
+        order = []
+        for name, priority in [("a", 0), ("b", -1), ("c", 3), ("d", 0), ("e", 3)]:
+            future = pool.options(priority=priority).submit(calls.double, name)
+            future.add_done_callback(lambda future: order.append(future.result()))
+        (tmp_path / "go").touch()
+        held.result(TIMEOUT)
+    assert order == ["cc", "ee", "aa", "dd", "bb"]
+    with ProcessPoolExecutor(1) as pool, pytest.raises(OverflowError):
+        pool.options(priority=1 << 31)
+
+
 def test_lambda_and_closure(pool):
     factor = 3
     assert pool.submit(lambda n: n + 1, 4).result(TIMEOUT) == 5
