@@ -69,6 +69,34 @@ fn killed_and_stopped_workers_do_not_change_the_output() {
 }
 
 #[test]
+fn killed_and_recycled_workers_run_jobs_of_all_priorities() {
+    let (jobs, expected) = gcd_jobs(count(100_000, 1_000_000));
+    let mut random = Random(17);
+    let mut with_priority = |line: &str| {
+        let priority = random.below(7) as i64 - 3;
+        format!("{},\"priority\":{priority}}}\n", line.strip_suffix('}').unwrap())
+    };
+    let jobs: String = jobs.lines().map(&mut with_priority).collect();
+    let arguments =
+        ["-w", "4", "--retries", "1000", "--max-jobs-per-worker", "3000", "--recycle-rss", "100M"];
+    let mut run = runner(arguments).stdin(jobs).start();
+    let mut killed = 0;
+    run.wait_until("the run has exited", |run| {
+        // The test needs a rate of signals, so there is no event to wait for.
+        thread::sleep(Duration::from_millis(20));
+        if let Some(pid) = random.pick(&run.workers()) {
+            send(pid, Signal::SIGKILL);
+            killed += 1;
+        }
+        run.child.try_wait().unwrap().is_some()
+    });
+    let output = run.wait();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert!(output.text() == expected, "the output differs");
+    println!("{killed} workers killed: {}", output.stderr.trim());
+}
+
+#[test]
 fn repeatedly_killed_run_can_be_completed() {
     let rounds = count(10, 100);
     let dir = JournalDir::new();
