@@ -9,8 +9,8 @@ const MAX_EARLY: u64 = 8;
 
 /// Returns the number of jobs after which this worker is replaced.
 ///
-/// Workers that start together and serve as many jobs each would also leave together, and the pool would stand
-/// still until their replacements are ready. So the worker in slot 0 serves `most` jobs, and the others up to
+/// Workers that start together and serve as many jobs each would also leave together, and no job would run
+/// until their replacements are ready. So the worker in slot 0 serves `most` jobs, and the others up to
 /// an eighth less, never more. The fractions are those of multiples of the golden ratio, which divide an
 /// interval evenly for any number of slots. A quota of less than 8 jobs is exact for all workers: one job
 /// less would be more than an eighth of it.

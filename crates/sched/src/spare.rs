@@ -1,5 +1,5 @@
-//! The spare worker: one that is kept ready while starts are slow, so that a worker that leaves is replaced at
-//! once.
+//! The spare worker: one that is kept ready while starts are slow, so that a worker that leaves is replaced
+//! at once.
 //!
 //! It is started in addition to `max_workers` and assigned no jobs. When fewer workers than `max_workers` can
 //! run jobs, it takes the place of the missing one, and another spare worker is started. A worker that was
