@@ -135,7 +135,7 @@ impl Pool {
         };
         self.queue.add();
         match self.pool.submit_with(Call { target, pickle }, options.0) {
-            Ok(job) => JobHandle::attach(future, job, self.queue.clone(), self.pickler.clone()),
+            Ok(job) => JobHandle::attach(future, job, self.queue.clone(), self.pickler.clone(), self.process),
             Err(refusal) => {
                 self.queue.complete();
                 Err(failure::refused(py, refusal))

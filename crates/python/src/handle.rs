@@ -162,17 +162,18 @@ pub(crate) struct JobHandle {
 }
 
 impl JobHandle {
-    /// Creates the handle of a job, and stores it in the future.
+    /// Creates the handle of a job of this process, and stores it in the future.
     pub(crate) fn attach(
         future: Bound<'_, PyAny>,
         job: JobFuture<Call>,
         queue: Arc<Queue>,
         pickler: Arc<Pickler>,
+        process: u32,
     ) -> PyResult<()> {
         let py = future.py();
         let call =
             Arc::new(Submitted { job, outcome: OnceLock::new(), progress: Mutex::default(), queue, pickler });
-        let handle = Py::new(py, JobHandle { call: call.clone(), process: process::id() });
+        let handle = Py::new(py, JobHandle { call: call.clone(), process });
         let stored = handle.and_then(|handle| future.setattr(intern!(py, "_job"), handle));
         let (ended, future) = (call.clone(), future.unbind());
         call.job.on_done(move |_| ended.end(future));

@@ -156,6 +156,7 @@ impl Results {
         let Some(arguments) = self.source.arguments.as_ref().map(|arguments| arguments.clone_ref(py)) else {
             return Ok(());
         };
+        engine::check_process(self.process)?;
         let mut arguments = arguments.bind(py).try_iter()?;
         let options = self.source.options.get().0;
         let mut chunk = Vec::new();
@@ -225,6 +226,7 @@ impl Results {
         if self.yielded == self.submitted {
             return Ok(None);
         }
+        engine::check_process(self.process)?;
         let (sink, ready) = (&self.sink, &self.ready);
         if !waiting::wait(py, self.source.deadline, |time| sink.wait(time, ready))? {
             return Err(PyTimeoutError::new_err(()));
@@ -258,7 +260,6 @@ impl Results {
     fn __next__<'py>(this: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = this.py();
         let mut results = Results::executing(this)?;
-        engine::check_process(results.process)?;
         let next = results.next_value(py).map_err(|error| as_of_generator(py, error));
         if !matches!(next, Ok(Some(_))) {
             results.end();
