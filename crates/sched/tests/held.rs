@@ -20,7 +20,10 @@ fn with_batch_of(jobs: u64) -> Sched {
     let settings = Settings { max_workers: 1, batch_size, retries: 0, ..Settings::default() };
     let mut sched = Sched::new(settings);
     let jobs = JobRange::new(0, jobs).unwrap();
-    let _ = sched.handle(at(0), Event::Submitted { jobs, bytes: 10, limits: Vec::new(), is_atomic: false });
+    let _ = sched.handle(
+        at(0),
+        Event::Submitted { jobs, bytes: 10, limits: Vec::new(), priorities: Vec::new(), is_atomic: false },
+    );
     let actions = sched.handle(at(0), Event::Ready(WORKER));
     assert!(actions.iter().any(|action| matches!(action, Action::Send { batch: BATCH, .. })));
     sched
