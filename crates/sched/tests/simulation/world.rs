@@ -94,7 +94,7 @@ impl World {
             batch_size: std::num::NonZeroU64::new(rng.below(6)).map_or(BatchSize::Auto, BatchSize::Fixed),
             max_rss: rng.one_in(4).then_some(1_000),
             recycle_rss: rng.one_in(4).then_some(500),
-            spare_above: (seed % 3 > 0).then(|| Duration::from_millis(seed % 5)),
+            spare_above: (!seed.is_multiple_of(3)).then(|| Duration::from_millis(seed % 5)),
         };
         World {
             rng,
@@ -107,7 +107,7 @@ impl World {
             expected: Vec::new(),
             closed: false,
             killed: HashSet::new(),
-            has_priorities: seed % 2 == 0,
+            has_priorities: seed.is_multiple_of(2),
             priorities: Vec::new(),
             charged: HashSet::new(),
             last_sent: HashMap::new(),
