@@ -151,7 +151,10 @@ pub mod error {
 pub mod metrics {
     pub use crate::counts::Counts;
     #[cfg(target_os = "linux")]
-    pub use crate::observer::{Observer, PoolEvent};
+    pub use crate::{
+        observer::{Observer, PoolEvent},
+        processes::{RunningJob, WorkerState},
+    };
     #[doc(inline)]
     pub use job::{
         BatchId, JobId, MonotonicInstant, ParentStats, ProgramStats, Stage, StageTimes, ThreadStats,

@@ -12,10 +12,10 @@ use crate::{
 impl Sched {
     /// Sends batches and starts workers until the queue is empty or no worker is available.
     pub(crate) fn dispatch(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) {
-        if !matches!(self.mode, Mode::Open | Mode::Closing) || self.is_paused() {
+        if !matches!(self.mode, Mode::Open | Mode::Closing) || self.is_paused() || self.is_held() {
             return;
         }
-        while self.queue.count() > 0 {
+        while self.queue.count() > 0 && self.may_start(now, actions) {
             if let Some(worker) = self.most_recently_idle() {
                 self.send(now, worker, actions);
             } else if !self.start(now, actions) {
@@ -96,7 +96,8 @@ impl Sched {
     /// queued or workers are starting, because assigned jobs are not available to other workers.
     fn worker_with_open_window(&self) -> Option<WorkerId> {
         let scarce = self.queue.count() < 2 * self.workers.count(Phase::Serving);
-        if scarce || self.workers.count(Phase::Starting) > 0 || self.excess_workers() > 0 {
+        let waits_for_worker = self.workers.count(Phase::Starting) > 0 || self.excess_workers() > 0;
+        if scarce || waits_for_worker || self.spaces_starts() {
             return None;
         }
         let window = self.sizing.window();
@@ -107,9 +108,10 @@ impl Sched {
     }
 
     /// Starts a worker if more jobs are queued than workers are starting, the backoff is over, and a slot is
-    /// free. Returns whether it did.
+    /// free. If starts of jobs are spaced, starts one worker at a time. Returns whether it did.
     fn start(&mut self, now: MonotonicInstant, actions: &mut Vec<Action>) -> bool {
-        if self.queue.count() <= self.workers.count(Phase::Starting) {
+        let starting = self.workers.count(Phase::Starting);
+        if self.queue.count() <= starting || (self.spaces_starts() && starting > 0) {
             return false;
         }
         if now < self.starts.next() {
@@ -147,8 +149,9 @@ impl Sched {
         let check_period = self.check_period();
         let Some(worker) = self.workers.get_mut(id) else { return };
         let quota = worker.quota_left();
-        let sizing = &self.sizing;
-        let jobs = self.queue.take(|queued| sizing.batch_size(queued, sharing), quota, MAX_BYTES);
+        let (sizing, is_single) = (&self.sizing, !self.settings.start_delay.is_zero());
+        let size = |queued| if is_single { 1 } else { sizing.batch_size(queued, sharing) };
+        let jobs = self.queue.take(size, quota, MAX_BYTES);
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
 
@@ -176,5 +179,6 @@ impl Sched {
             timed: in_flight.timed,
         });
         worker.batches.push_back(in_flight);
+        self.note_start(now);
     }
 }

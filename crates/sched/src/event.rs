@@ -132,6 +132,10 @@ pub enum Event {
     Paused,
     /// All workers were continued.
     Resumed,
+    /// No jobs may be assigned until [`Event::Released`]; running jobs continue.
+    Held,
+    /// Jobs may be assigned again.
+    Released,
     /// Neither this process nor its workers ran between `since` and now, for example because all were stopped
     /// by a signal or the machine was suspended. All limits are extended by that time.
     TimeSkipped {

@@ -43,6 +43,8 @@ impl Sched {
             Event::Stalled { worker, is_stalled } => self.stalled(now, worker, is_stalled),
             Event::Paused => self.pauses.begin(now),
             Event::Resumed => self.resumed(now, &mut actions),
+            Event::Held => self.held(&mut actions),
+            Event::Released => self.released(),
             Event::TimeSkipped { since } => self.time_skipped(now, since, &mut actions),
             Event::Died { worker, running, recovered, death, out_of_memory } => {
                 self.deliver_recovered(worker, recovered, &mut actions);

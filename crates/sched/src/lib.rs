@@ -18,9 +18,10 @@
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
 //! | `cancel`, `stop`, `limits`, `resident` | what ends jobs and workers |
-//! | `dispatch`, `outcomes`, `held`, `death`, `rebalance` | what becomes of jobs |
+//! | `admission`, `dispatch`, `outcomes`, `held`, `death`, `rebalance` | what becomes of jobs |
 //! | `handle` | the entry point, which selects the change for an event |
 
+mod admission;
 mod attempts;
 mod backoff;
 mod cancel;

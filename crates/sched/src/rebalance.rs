@@ -63,6 +63,7 @@ impl Sched {
         self.settings.batch_size == BatchSize::Auto
             && matches!(self.mode, Mode::Open | Mode::Closing)
             && !self.is_paused()
+            && !self.is_held()
     }
 
     /// Returns whether an additional job would start at once.
@@ -74,7 +75,7 @@ impl Sched {
 
 /// Returns whether a worker has jobs that it was not recalled from, besides the one that it is running, and no
 /// atomic group.
-fn has_surplus(worker: &Worker) -> bool {
+pub(crate) fn has_surplus(worker: &Worker) -> bool {
     let is_recalled = |batch: &&InFlight| batch.batch < worker.recalled;
     let is_atomic = |batch: &InFlight| batch.jobs.iter().any(|span| span.grouping == Grouping::Atomic);
     let not_recalled: u64 =

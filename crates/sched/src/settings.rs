@@ -86,6 +86,8 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// Time after which an idle worker exits.
     pub idle_timeout: Option<Duration>,
+    /// Minimum time between the starts of two jobs, or of two groups of jobs that were submitted together.
+    pub start_delay: Duration,
     /// Number of jobs in a batch.
     pub batch_size: BatchSize,
     /// Effect of a worker's death on the rest of the pool.
@@ -109,6 +111,7 @@ impl Default for Settings {
             exit_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),
             idle_timeout: None,
+            start_delay: Duration::ZERO,
             batch_size: BatchSize::Auto,
             on_worker_death: OnWorkerDeath::Replace,
         }

@@ -13,7 +13,7 @@ use crate::{
     sizing::Sizing,
     spare::StartTimes,
     starts::Starts,
-    worker::{KillReason, Phase, Worker},
+    worker::{InFlight, KillReason, Phase, Worker},
     workers::Workers,
 };
 
@@ -53,6 +53,10 @@ pub struct Sched {
     /// Deaths that no job was charged with, since the last outcome.
     pub(crate) idle_deaths: u32,
     pub(crate) queue_time: QueueTime,
+    /// Whether no jobs may be assigned until the pool is released.
+    pub(crate) is_held: bool,
+    /// Time before which no job may be assigned, if the starts of jobs are spaced.
+    pub(crate) next_start: MonotonicInstant,
     /// Number of failed attempts of jobs that were followed by another one.
     pub(crate) retried: u64,
 }
@@ -76,6 +80,8 @@ impl Sched {
             pauses: Pauses::default(),
             idle_deaths: 0,
             queue_time: QueueTime::new(),
+            is_held: false,
+            next_start: MonotonicInstant(0),
             retried: 0,
             settings,
         }
@@ -145,6 +151,7 @@ impl Sched {
     pub fn has_capacity(&self) -> bool {
         self.queue.count() == 0
             && !self.is_paused()
+            && !self.is_held()
             && (self.has_free_slot()
                 || self.workers.values().any(|w| !w.is_spare && w.batches.len() < self.sizing.window()))
     }
@@ -164,6 +171,29 @@ impl Sched {
     #[must_use]
     pub fn busy_workers(&self) -> usize {
         self.workers.values().filter(|worker| !worker.batches.is_empty()).count()
+    }
+
+    /// Returns the number of jobs that are assigned to a worker and have no outcome.
+    #[must_use]
+    pub fn assigned(&self, worker: WorkerId) -> u64 {
+        let batches = self.workers.get(worker).map(|worker| &worker.batches);
+        batches.into_iter().flatten().map(InFlight::count).sum()
+    }
+
+    /// Returns the job at an index of a worker's batch, if it has no outcome. If the start times of the jobs
+    /// of the batch are not recorded, also returns when the worker started the batch, as far as the returned
+    /// outcomes show.
+    #[must_use]
+    pub fn job_in_flight(
+        &self,
+        worker: WorkerId,
+        batch: BatchId,
+        index: u64,
+    ) -> Option<(JobId, Option<MonotonicInstant>)> {
+        let worker = self.workers.get(worker)?;
+        let in_flight = worker.batches.iter().find(|in_flight| in_flight.batch == batch)?;
+        let batch_since = (!in_flight.timed).then_some(worker.since);
+        Some((in_flight.job_at(index)?, batch_since))
     }
 
     /// Returns whether a worker without jobs is being killed because it is no longer needed, for example

@@ -11,6 +11,8 @@
 //! | `builder` | settings of a pool: for workers in `worker_env`, for the scheduler in `policy` |
 //! | `build_error` | limits on settings, and the errors of a build |
 //! | `block` | jobs that were submitted together: their bytes, tags and the target of their outcomes |
+//! | `hold` | holding the pool: queued jobs wait |
+//! | `worker_states` | what the workers are doing |
 //! | `submit_buffer` | encoded jobs of one producer that are not yet known to the scheduler |
 //! | `flush_policy` | which thread flushes submit buffers, and when; the flags that say so |
 //! | `flush` | flushing of submit buffers by producers, and closing the pool |
@@ -46,6 +48,7 @@ mod flush;
 mod flush_policy;
 mod handle;
 mod help;
+mod hold;
 mod incoming;
 mod launch;
 mod mailbox;
@@ -58,8 +61,10 @@ mod submitter;
 mod supervisor;
 mod time_accounting;
 mod transaction;
+mod worker_states;
 
 pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
 pub use encode_queue::SubmitOffThread;
 pub use pool::ProcessPool;
+pub use worker_states::{RunningJob, WorkerState};

@@ -49,7 +49,7 @@ use crate::{
 /// }
 /// ```
 pub struct ProcessPool<J: Job> {
-    shared: Arc<ProcessShared<J>>,
+    pub(super) shared: Arc<ProcessShared<J>>,
     /// The same object, as the trait that futures use.
     control: Arc<dyn Control>,
     grace_period: Duration,
@@ -329,8 +329,9 @@ impl<J: Job> fmt::Debug for ProcessPool<J> {
 
 impl<J: Job> Drop for ProcessPool<J> {
     fn drop(&mut self) {
-        // Nothing else can resume stopped workers once the pool is dropped.
+        // Nothing else can resume stopped workers or release held jobs once the pool is dropped.
         self.resume();
+        self.release();
         self.close();
     }
 }

@@ -239,6 +239,10 @@ impl World {
                 self.now = self.now + Duration::from_millis(self.rng.below(40));
                 self.handle(Event::TimeSkipped { since });
             }
+            33 if self.rng.one_in(5) => {
+                let event = if self.sched.is_held() { Event::Released } else { Event::Held };
+                self.handle(event);
+            }
             33 if self.rng.one_in(3) => {
                 self.settings.max_workers = 1 + self.rng.below(6) as u32;
                 self.most_workers = self.most_workers.max(self.settings.max_workers);
@@ -265,6 +269,9 @@ impl World {
     pub(crate) fn finish(&mut self) {
         self.closed = true;
         self.handle(Event::Closed);
+        self.handle(Event::Released);
+        // With spaced starts, each job needs a tick.
+        let rounds_per_tick = if self.settings.start_delay.is_zero() { 10 } else { 2 };
         for round in 0..5_000 {
             if self.workers.is_empty() && self.sched.pending() == 0 {
                 break;
@@ -274,7 +281,7 @@ impl World {
             if let Some(id) = self.any_worker(|w| w.killed && w.ready || w.retired && !w.hangs) {
                 self.die(id);
             }
-            if round % 10 == 9 {
+            if round % rounds_per_tick == 0 {
                 self.wait_for_time();
             }
         }

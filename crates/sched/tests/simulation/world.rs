@@ -88,6 +88,7 @@ impl World {
             timeout_retries: rng.below(2) as u32,
             limit: (rng.below(2) == 0).then_some(Duration::from_millis(5)),
             grace_period: Duration::from_millis(rng.below(4)),
+            start_delay: if rng.one_in(6) { Duration::from_micros(rng.below(900)) } else { Duration::ZERO },
             idle_timeout: rng.one_in(3).then(|| Duration::from_millis(rng.below(8))),
             max_jobs_per_worker: std::num::NonZeroU64::new(rng.below(4) * 3),
             on_worker_death: if rng.one_in(8) { OnWorkerDeath::Break } else { OnWorkerDeath::Replace },
@@ -172,6 +173,7 @@ impl World {
                 assert!(self.workers.len() <= self.settings.max_workers as usize + spare, "too many workers");
             }
             Action::Send { worker, batch, jobs, .. } => {
+                assert!(!self.sched.is_held(), "a job was assigned in a pool that is held");
                 let jobs: Vec<JobId> = jobs.iter().flat_map(|range| range.iter()).collect();
                 for other in self.workers.values().flat_map(|w| &w.batches) {
                     assert!(

@@ -277,6 +277,32 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
+    /// Sets the minimum time between the starts of two jobs, which also limits the rate of jobs. Default:
+    /// zero. Each job is then in a batch of its own and is assigned to an idle worker only, so this suits jobs
+    /// of at least some milliseconds. Retries count as starts. Jobs that are submitted
+    /// [together](crate::Executor::submit_many) count as one start.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use std::time::{Duration, Instant};
+    /// use pool::{Executor, ProcessPool};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let delay = Duration::from_millis(20);
+    ///     let pool = ProcessPool::builder().workers(2).start_delay(delay).build()?;
+    ///     let start = Instant::now();
+    ///     assert_eq!(pool.map((0..4).map(Square)).filter_map(Result::ok).sum::<u64>(), 14);
+    ///     assert!(start.elapsed() >= 3 * delay);
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start_delay(mut self, delay: Duration) -> Self {
+        self.settings.start_delay = delay;
+        self
+    }
+
     /// Sets what happens to the other workers when one dies. Default: they go on, and the worker is replaced.
     ///
     /// ```standalone_crate
