@@ -1,4 +1,4 @@
-//! Signals that end or suspend the program.
+//! Signals that end or suspend the program, and the one that asks for a report.
 //!
 //! Until a command blocks them, and in commands that have nothing to finish, these signals have their default
 //! action. A command that has workers blocks them before it starts any thread. One thread then
@@ -12,6 +12,8 @@
 //! 3. The third signal exits the process at once.
 //!
 //! In each case the process exits by the first signal; see [`exit::leave`].
+//!
+//! SIGUSR1 is passed to the command, too, and ends nothing. No code runs in a signal handler.
 
 use std::{
     io,
@@ -32,6 +34,12 @@ static SUSPENDS_SELF_ONLY: AtomicBool = AtomicBool::new(false);
 #[must_use]
 pub fn block_termination_signals() -> SigSet {
     block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// Like [`block_signals`], and also blocks SIGUSR1, which asks for a report.
+#[must_use]
+pub fn block_signals_and_requests() -> SigSet {
+    block(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGTSTP, Signal::SIGUSR1])
 }
 
 /// Like [`block_termination_signals`], and also blocks SIGTSTP.
@@ -69,6 +77,7 @@ pub fn watch(
         loop {
             match next(&signals, end_at) {
                 Some(Signal::SIGTSTP) => suspend(&mut notify),
+                Some(Signal::SIGUSR1) => drop(notify(Signal::SIGUSR1)),
                 Some(signal) if exit::note_signal(signal) => drop(notify(signal)),
                 Some(signal) if end_at.is_none() => {
                     end_at = Instant::now().checked_add(limit);

@@ -9,6 +9,7 @@
 //! | `spawn`, `process`, `program`, `guard`, `init`, `forks`, `placement` | starting, waiting, reaping |
 //! | `process_name`, `executable`, `stateless` | names of processes; functions that other processes call |
 //! | `memory`, `oom`, `cgroup` | limits of memory and cores, and kills by the kernel |
+//! | `load` | load and available memory of the machine |
 //! | `signal`, `file_size_signal`, `startup`, `before_main`, `call` | signals, state at the start |
 //! | `clock`, `stage_timer` | time, time accounting |
 //! | `stream`, `pipe`, `ready` | streams and pipes that may be non-blocking |
@@ -24,6 +25,7 @@ pub mod file_size_signal;
 pub mod forks;
 mod guard;
 pub mod init;
+pub mod load;
 pub mod memory;
 mod memory_file;
 pub mod oom;

@@ -6,6 +6,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
+    path::Path,
     process::ExitStatus,
     time::Duration,
 };
@@ -65,9 +66,11 @@ impl Process {
         if signal != Signal::SIGKILL {
             // The session is checked last: its ID cannot be reused while the process is not reaped.
             let has_left = |pid: &Pid| getpgid(Some(*pid)) != Ok(leader) && getsid(Some(*pid)) == Ok(leader);
-            descendants(self.pid).into_iter().map(as_pid).filter(has_left).for_each(|pid| {
-                let _ = kill(pid, signal);
-            });
+            descendants(Path::new("/proc"), self.pid).into_iter().map(as_pid).filter(has_left).for_each(
+                |pid| {
+                    let _ = kill(pid, signal);
+                },
+            );
         }
     }
 
@@ -133,7 +136,8 @@ impl Process {
     #[must_use]
     pub fn resident(&self) -> Option<u64> {
         let _unreaped = self.unreaped()?;
-        let others = descendants(self.pid).into_iter().filter(|&pid| !guard::is_guard(pid));
+        let others =
+            descendants(Path::new("/proc"), self.pid).into_iter().filter(|&pid| !guard::is_guard(pid));
         Some(std::iter::once(self.pid).chain(others).filter_map(resident_of).sum())
     }
 
@@ -182,13 +186,14 @@ pub(crate) fn wait(child: Pid) -> nix::Result<ExitStatus> {
     }
 }
 
-/// Returns the process IDs of all descendants, as far as `/proc` lists them.
-fn descendants(ancestor: u32) -> Vec<u32> {
+/// Returns the process IDs of all descendants, as far as `proc`, which is `/proc` or a copy of it, lists
+/// them.
+pub(crate) fn descendants(proc: &Path, ancestor: u32) -> Vec<u32> {
     let mut found = vec![ancestor];
     let mut visited = 0;
     while let Some(&pid) = found.get(visited) {
         visited += 1;
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let threads = std::fs::read_dir(proc.join(format!("{pid}/task"))).into_iter().flatten().flatten();
         for list in threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
         {
             found.extend(list.split_whitespace().filter_map(|number| number.parse::<u32>().ok()));

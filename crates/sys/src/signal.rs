@@ -35,6 +35,18 @@ pub fn wait_for(signals: &SigSet, limit: Option<Duration>) -> Option<Signal> {
     Signal::try_from(number).ok()
 }
 
+/// Installs a handler that does nothing, unless the signal is ignored. A signal that ends a process by
+/// default then does not end this one. Unlike an ignored signal, it has its default action in programs that
+/// this process executes.
+pub fn discard(signal: Signal) {
+    extern "C" fn do_nothing(_: libc::c_int) {}
+    if !is_ignored(signal) {
+        let action = SigAction::new(SigHandler::Handler(do_nothing), SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler runs no code.
+        let _ = unsafe { sigaction(signal, &action) };
+    }
+}
+
 /// Resets SIGCHLD to its default action. Some supervisors start processes with SIGCHLD ignored; then the exit
 /// statuses of children are lost.
 pub fn reset_sigchld() {
