@@ -33,11 +33,17 @@ pub(crate) enum RunEvent {
     Signalled(Signal),
     /// SIGTSTP, for example by Ctrl-Z, requested suspension.
     Suspended,
+    /// SIGUSR1 requested a snapshot of the run.
+    SnapshotRequested,
 }
 
 impl From<Signal> for RunEvent {
     fn from(signal: Signal) -> RunEvent {
-        if signal == Signal::SIGTSTP { RunEvent::Suspended } else { RunEvent::Signalled(signal) }
+        match signal {
+            Signal::SIGTSTP => RunEvent::Suspended,
+            Signal::SIGUSR1 => RunEvent::SnapshotRequested,
+            _ => RunEvent::Signalled(signal),
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `commands` | subcommands other than `each`, and `--dry-run` |
 //! | `run` | executes a plan |
-//! | `report` | progress, summary and statistics of a run |
+//! | `report` | progress, snapshots, metrics, summary and statistics of a run |
 //! | `plan` | the checked arguments as plain data |
 //! | `input`, `files`, `parse`, `output` | the steps of a job in this process |
 //! | `args` | the command line |
@@ -35,6 +35,7 @@ mod units;
 use args::Command;
 use console::ExitStatus;
 use coreutils::Front;
+use nix::sys::signal::Signal;
 use plan::Plan;
 
 /// Runs the program. Never returns: the process exits with one of the documented exit codes or by the signal
@@ -43,6 +44,8 @@ pub fn main() -> ! {
     sys::init::fork_from_init();
     sys::signal::reset_sigchld();
     sys::file_size_signal::ignore();
+    // Workers have the same name as this process, so `pkill -USR1 runner` reaches them, too.
+    sys::signal::discard(Signal::SIGUSR1);
     pool::enter_if_worker::<ops::Builtin>();
     pool::enter_if_worker::<bench::load::Load>();
     pool::enter_if_worker::<coreutils::Block>();

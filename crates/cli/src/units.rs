@@ -34,6 +34,26 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     seconds.ok_or_else(|| "expected a number of seconds".to_owned())
 }
 
+/// Formats a number of bytes in a suitable unit, with one decimal.
+pub(crate) fn format_bytes(bytes: u64) -> String {
+    match bytes {
+        ..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{:.1} KiB", bytes as f64 / f64::from(1 << 10)),
+        0x10_0000..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+/// Formats a time of up to several days, to a tenth of a second below a minute and to a second above.
+pub(crate) fn format_seconds(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        ..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
 /// Formats nanoseconds in a suitable unit, with one decimal.
 pub(crate) fn format_ns(ns: f64) -> String {
     let (value, unit) = match ns {
@@ -90,6 +110,14 @@ mod tests {
             [1.25, 12_345.678, 1e9].map(|number| format_decimal(number, 3, 8)),
             ["1.250", "12345.68", "1000000k"]
         );
+    }
+
+    #[test]
+    fn bytes_and_times_have_suitable_units() {
+        let bytes = [1023, 1536, 5 << 20, 3 << 30].map(format_bytes);
+        assert_eq!(bytes, ["1023 bytes", "1.5 KiB", "5.0 MiB", "3.0 GiB"]);
+        let times = [1.26, 61.9, 7_322.0].map(|seconds| format_seconds(Duration::from_secs_f64(seconds)));
+        assert_eq!(times, ["1.3 s", "1 min 1 s", "2 h 2 min"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `values` | values of options |
-//! | `groups`, `program`, `cluster` | options that several commands share |
+//! | `groups`, `admission`, `program`, `cluster` | options that several commands share |
 //! | `run` | options of every command that runs jobs |
 //! | `each`, `advise`, `bench`, `cluster` | arguments of the subcommands of these names |
 //! | `command`, `arguments` | all subcommands, and the complete command line |
@@ -11,6 +11,7 @@
 //!
 //! Builds without the feature `cluster` use `no_cluster` instead of `cluster`.
 
+mod admission;
 mod advise;
 mod arguments;
 mod bench;
@@ -30,6 +31,7 @@ pub(crate) use self::cluster::IgnoredArguments;
 #[cfg(feature = "cluster")]
 pub(crate) use self::cluster::{NodeArguments, QueueCommand, ServerArguments, StreamArguments};
 pub(crate) use self::{
+    admission::{AdmissionArguments, MaxLoad},
     advise::AdviseArguments,
     arguments::Arguments,
     bench::BenchArguments,

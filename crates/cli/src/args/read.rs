@@ -15,7 +15,7 @@ use crate::stdout::print_stdout;
 
 /// Options that apply to a local pool only. With `--cluster` the nodes choose these settings, and the cluster
 /// keeps the results without a journal.
-const LOCAL_OPTIONS: [&str; 22] = [
+const LOCAL_OPTIONS: [&str; 25] = [
     "workers",
     "executor",
     "batch",
@@ -33,6 +33,9 @@ const LOCAL_OPTIONS: [&str; 22] = [
     "max_jobs_per_worker",
     "pin",
     "nice",
+    "max_load",
+    "min_free_memory",
+    "start_delay",
     "journal",
     "fsync",
     "trace",

@@ -6,8 +6,8 @@ use clap::{Args, value_parser};
 use pool::settings::CodecKind;
 
 use super::{
-    ClusterOptions, ExecutorKind, JournalArguments, ProgramOptions, StatsFormat, SupervisionArguments,
-    TransportKind, When, file_parser,
+    AdmissionArguments, ClusterOptions, ExecutorKind, JournalArguments, ProgramOptions, StatsFormat,
+    SupervisionArguments, TransportKind, When, file_parser,
     values::{codec_parser, parse_batch},
 };
 use crate::units;
@@ -92,6 +92,9 @@ pub(crate) struct RunOptions {
     pub(crate) supervision: SupervisionArguments,
 
     #[command(flatten)]
+    pub(crate) admission: AdmissionArguments,
+
+    #[command(flatten)]
     pub(crate) journal: JournalArguments,
 
     /// Stop starting jobs after N failures; running jobs finish [default: no limit]
@@ -122,6 +125,16 @@ pub(crate) struct RunOptions {
     /// Write a timeline of the workers to a file, in the trace event format of Perfetto
     #[arg(long, value_name = "FILE", value_parser = file_parser())]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Write metrics of the run to a file for Prometheus, every five seconds and at the end
+    #[arg(long, value_name = "FILE", value_parser = file_parser())]
+    pub(crate) metrics: Option<PathBuf>,
+
+    /// Interval at which the metrics are written
+    // Hidden: for tests. Collectors read the file less often.
+    #[arg(long, value_name = "SECS", default_value = "5", hide = true)]
+    #[arg(value_parser = units::positive_seconds)]
+    pub(crate) metrics_interval: Duration,
 
     /// Print only results and errors that end the run
     #[arg(short, long, conflicts_with = "verbose")]

@@ -59,6 +59,10 @@ pub(crate) enum RunError {
     WriteStats(io::Error),
     #[error("cannot write the timeline: {0}")]
     WriteTrace(io::Error),
+    #[error("cannot write the metrics: {0}")]
+    WriteMetrics(io::Error),
+    #[error("cannot read the load or the memory of the machine: {0}")]
+    ReadMachine(io::Error),
     #[error("the journal {} is not empty; to continue it, pass --resume", path.display())]
     JournalNotEmpty { path: PathBuf },
     #[error("cannot use the journal {}: {error}", path.display())]

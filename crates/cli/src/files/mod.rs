@@ -12,11 +12,13 @@
 //!    removed.
 //! 3. [`Output::commit`] truncates the outputs.
 
+mod atomic;
 mod created;
 mod output;
 mod paths;
 mod registry;
 
+pub(crate) use atomic::AtomicFile;
 pub(crate) use created::CreatedFile;
 pub(crate) use output::{Output, OutputOption};
 pub(crate) use paths::{Destination, Input};

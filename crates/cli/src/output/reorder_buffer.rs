@@ -188,6 +188,11 @@ impl ReorderBuffer {
         counts
     }
 
+    /// Returns the `id` of a job that has no outcome yet, as it was written; `None` if it has none.
+    pub(crate) fn id_of(&self, position: u64) -> Option<Box<str>> {
+        self.state.lock().window.id_of(position)
+    }
+
     /// Counts records that have been written.
     pub(crate) fn note_written(&self, records: u64) {
         self.written.fetch_add(records, Ordering::Relaxed);

@@ -114,6 +114,12 @@ impl ReorderWindow {
         self.counts.read += 1;
     }
 
+    /// Returns the id of a job whose outcome has not been claimed.
+    pub(super) fn id_of(&self, position: u64) -> Option<Box<str>> {
+        let place = usize::try_from(position.checked_sub(self.first)?).ok()?;
+        self.slots.get(place)?.id.clone()
+    }
+
     /// Returns the positions of the jobs without an outcome.
     pub(super) fn open(&self) -> Vec<u64> {
         let slots = (self.first..).zip(&self.slots);

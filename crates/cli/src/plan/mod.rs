@@ -2,6 +2,7 @@
 //!
 //! | file | concern |
 //! |---|---|
+//! | `admission` | when a run gives way to other work |
 //! | `define` | user-defined ops: `--define` and `runner each` |
 //! | `journal` | the journal |
 //! | `process_pool` | the pool of worker processes |
@@ -9,6 +10,7 @@
 //!
 //! Builds without the feature `cluster` use `no_cluster` instead of `cluster`.
 
+mod admission;
 #[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod define;
@@ -30,7 +32,7 @@ use pool::{
     settings::{MAX_WORKERS, available_cores},
 };
 
-pub(crate) use self::journal::JournalPlan;
+pub(crate) use self::{admission::AdmissionPlan, journal::JournalPlan};
 
 use self::{cluster::ClusterPlan, define::DefinedOps, process_pool::PoolPlan};
 use crate::{
@@ -83,10 +85,28 @@ pub(crate) struct Plan {
     /// Destination of the statistics; `None` is standard error.
     pub(crate) stats_file: Option<Destination>,
     pub(crate) trace: Option<Destination>,
+    pub(crate) metrics: Option<MetricsPlan>,
+    /// Conditions under which no jobs are started.
+    pub(crate) admission: Option<AdmissionPlan>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) dry_run: bool,
     pool: PoolPlan,
+}
+
+/// File with metrics of the run.
+#[derive(Debug)]
+pub(crate) struct MetricsPlan {
+    pub(crate) path: PathBuf,
+    /// Time between two writes of the file.
+    pub(crate) interval: Duration,
+}
+
+/// The executor of a run.
+pub(crate) struct RunExecutor {
+    pub(crate) executor: Arc<dyn Executor<Builtin>>,
+    /// The same executor, if it is a pool of processes on this machine.
+    pub(crate) pool: Option<Arc<ProcessPool<Builtin>>>,
 }
 
 /// Settings that differ between the commands that run jobs.
@@ -185,6 +205,8 @@ impl Plan {
             stats: arguments.stats,
             stats_file,
             trace: arguments.trace.map(Destination::File),
+            metrics: arguments.metrics.map(|path| MetricsPlan { path, interval: arguments.metrics_interval }),
+            admission: AdmissionPlan::new(arguments.admission),
             quiet: arguments.quiet,
             verbose: arguments.verbose,
             dry_run: arguments.dry_run,
@@ -200,16 +222,17 @@ impl Plan {
     }
 
     /// Creates the local executor. `observer` applies to processes only.
-    pub(crate) fn make_executor(
-        &self,
-        observer: Option<Arc<dyn Observer>>,
-    ) -> Result<Arc<dyn Executor<Builtin>>, RunError> {
+    pub(crate) fn make_executor(&self, observer: Option<Arc<dyn Observer>>) -> Result<RunExecutor, RunError> {
         let limits = self.limits.clone();
-        match self.executor {
-            ExecutorKind::Serial => Ok(Arc::new(Serial::new(limits))),
-            ExecutorKind::Threads => Ok(Arc::new(ThreadPool::new(self.workers, limits))),
-            ExecutorKind::Processes => Ok(Arc::new(self.make_processes(self.workers, observer)?)),
-        }
+        let executor: Arc<dyn Executor<Builtin>> = match self.executor {
+            ExecutorKind::Serial => Arc::new(Serial::new(limits)),
+            ExecutorKind::Threads => Arc::new(ThreadPool::new(self.workers, limits)),
+            ExecutorKind::Processes => {
+                let pool = Arc::new(self.make_processes(self.workers, observer)?);
+                return Ok(RunExecutor { executor: pool.clone(), pool: Some(pool) });
+            }
+        };
+        Ok(RunExecutor { executor, pool: None })
     }
 
     /// Programs of user-defined ops that run on this machine.
@@ -270,6 +293,9 @@ fn reject_process_options(arguments: &RunOptions, parse_options: &ParseOptions) 
         ("--max-jobs-per-worker", arguments.supervision.max_jobs_per_worker.is_some()),
         ("--pin", arguments.supervision.pin),
         ("--nice", arguments.supervision.nice.is_some()),
+        ("--max-load", arguments.admission.max_load.is_some()),
+        ("--min-free-memory", arguments.admission.min_free_memory.is_some()),
+        ("--start-delay", arguments.admission.start_delay.is_some()),
         ("--trace", arguments.trace.is_some()),
         ("--worker-bin", arguments.worker_bin.is_some()),
         ("each", parse_options.each.is_some()),

@@ -28,6 +28,7 @@ pub(super) struct PoolPlan {
     max_jobs_per_worker: Option<NonZeroU64>,
     pin: bool,
     nice: i32,
+    start_delay: Duration,
     /// Executable of the workers; `None` is this executable.
     pub(super) worker_bin: Option<PathBuf>,
 }
@@ -48,6 +49,7 @@ impl PoolPlan {
             max_jobs_per_worker: arguments.supervision.max_jobs_per_worker,
             pin: arguments.supervision.pin,
             nice: arguments.supervision.nice.unwrap_or(0),
+            start_delay: arguments.admission.start_delay.unwrap_or_default(),
             worker_bin: arguments.worker_bin.clone(),
         }
     }
@@ -68,7 +70,8 @@ impl PoolPlan {
             .retries(self.retries)
             .timeout_retries(self.timeout_retries)
             .pin(self.pin)
-            .nice(self.nice);
+            .nice(self.nice)
+            .start_delay(self.start_delay);
         if let Some(limit) = self.timeout {
             builder = builder.time_limit(limit);
         }

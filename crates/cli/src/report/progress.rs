@@ -4,21 +4,20 @@ use std::{
     io::{self, IsTerminal},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use console::screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{
-    error::warn,
-    output::{Counts, ReorderBuffer},
-    plan::Plan,
+use super::{
+    RunView,
+    rate::{RateMeter, time_left},
 };
+use crate::{error::warn, plan::Plan, units::format_seconds};
 
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 const PRINT_INTERVAL: Duration = Duration::from_secs(1);
@@ -28,21 +27,16 @@ const PRINT_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Progress {
-    /// Starts the thread. `input_bytes` is the total size of the input, if known.
-    pub(crate) fn start(
-        plan: &Plan,
-        buffer: &Arc<ReorderBuffer>,
-        input_bytes: Option<u64>,
-        bytes_read: Arc<AtomicU64>,
-    ) -> Progress {
+    /// Starts the thread.
+    pub(crate) fn start(plan: &Plan, view: &Arc<RunView>) -> Progress {
         if !plan.progress.is_wanted(plan.quiet) {
             return Progress(None);
         }
         let (stop, stopped) = channel();
-        let view = ProgressView { buffer: buffer.clone(), input_bytes, bytes_read };
+        let view = view.clone();
         let draw = move || match io::stderr().is_terminal() {
-            true => view.draw_bar(&stopped),
-            false => view.print_lines(&stopped),
+            true => draw_bar(&view, &stopped),
+            false => print_lines(&view, &stopped),
         };
         // Without the thread there is no progress display; the run is not affected.
         let drawing = thread::Builder::new().name("runner-progress".into()).spawn(draw).ok();
@@ -58,72 +52,51 @@ impl Progress {
     }
 }
 
-/// State that is displayed.
-struct ProgressView {
-    buffer: Arc<ReorderBuffer>,
-    input_bytes: Option<u64>,
-    bytes_read: Arc<AtomicU64>,
+fn draw_bar(view: &RunView, stopped: &Receiver<()>) {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(style());
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW_INTERVAL) {
+        let (counts, total) = view.counts();
+        bar.set_message(details(view, counts.failed()));
+        if let Some(total) = total {
+            bar.set_length(total);
+        }
+        bar.set_position(counts.done());
+        screen::show(&bar);
+    }
+    screen::remove(&bar);
 }
 
-impl ProgressView {
-    fn draw_bar(&self, stopped: &Receiver<()>) {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(style());
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(REDRAW_INTERVAL) {
-            let (counts, total) = self.snapshot();
-            bar.set_message(format!("{} failed", counts.failed()));
-            if let Some(total) = total {
-                bar.set_length(total);
-            }
-            bar.set_position(counts.done());
-            screen::show(&bar);
-        }
-        screen::remove(&bar);
-    }
-
-    /// Prints lines, for logs, which cannot be redrawn.
-    fn print_lines(&self, stopped: &Receiver<()>) {
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PRINT_INTERVAL) {
-            let (counts, total) = self.snapshot();
-            let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
-            warn(&format!("{}/{total} jobs, {} failed", counts.done(), counts.failed()));
-        }
-    }
-
-    /// Returns the counts and the expected number of jobs.
-    fn snapshot(&self) -> (Counts, Option<u64>) {
-        let counts = self.buffer.counts();
-        let read = self.bytes_read.load(Ordering::Relaxed);
-        (counts, expected(counts.read, read, self.input_bytes, self.buffer.is_closed()))
+/// Prints lines, for logs, which cannot be redrawn.
+fn print_lines(view: &RunView, stopped: &Receiver<()>) {
+    let mut meter = RateMeter::new(view.start, 0);
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PRINT_INTERVAL) {
+        let (counts, total) = view.counts();
+        let (done, details) = (counts.done(), details(view, counts.failed()));
+        // Records of an earlier run were not the work of this one.
+        let rate = meter.note(Instant::now(), done.saturating_sub(counts.recorded));
+        let left = total.and_then(|total| time_left(total.saturating_sub(done), rate));
+        let left = left.map_or_else(|| "?".to_owned(), format_seconds);
+        let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+        warn(&format!("{done}/{total} jobs, {details}, {rate:.1}/s, {left} left"));
     }
 }
 
-/// Returns the expected number of jobs: exact at the end of the input, before that estimated from its size.
-fn expected(jobs_read: u64, bytes_read: u64, input_bytes: Option<u64>, complete: bool) -> Option<u64> {
-    if complete {
-        return Some(jobs_read);
+/// Returns the numbers of failures, retries and busy workers, as far as they are known, and whether the run
+/// is paused.
+fn details(view: &RunView, failed: u64) -> String {
+    let mut parts = vec![format!("{failed} failed")];
+    if view.counts_jobs {
+        parts.push(format!("{} retries", view.executor.counts().retried));
     }
-    let total = input_bytes.filter(|&total| bytes_read > 0 && total >= bytes_read)?;
-    let estimate = u128::from(jobs_read) * u128::from(total) / u128::from(bytes_read);
-    u64::try_from(estimate).ok()
+    parts.extend(view.busy_workers().map(|busy| format!("{busy}/{} busy", view.executor.workers())));
+    parts.extend(view.pauses.current().map(|_| "paused".to_owned()));
+    parts.join(", ")
 }
 
 fn style() -> ProgressStyle {
-    let template = "{elapsed_precise} [{bar:30}] {human_pos}/{human_len} jobs, {msg}, {per_sec}, {eta} left";
+    let template = "{elapsed_precise} [{bar:20}] {human_pos}/{human_len} jobs, {msg}, {per_sec}, {eta} left";
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn estimates_the_total_from_the_input_size() {
-        assert_eq!(expected(10, 100, Some(1000), false), Some(100));
-        assert_eq!(expected(10, 100, None, false), None);
-        assert_eq!(expected(0, 0, Some(1000), false), None);
-        assert_eq!(expected(17, 100, None, true), Some(17));
-    }
 }

@@ -10,10 +10,13 @@ use std::{
 };
 
 use nix::sys::signal::{Signal, raise};
-use ops::Builtin;
-use pool::{Executor, metrics::Observer};
+use pool::metrics::Observer;
 
-use crate::{error::RunError, event::RunEvent, plan::Plan};
+use crate::{
+    error::RunError,
+    event::RunEvent,
+    plan::{Plan, RunExecutor},
+};
 
 /// Reason why a run did not start.
 pub(super) enum StartError {
@@ -43,7 +46,7 @@ pub(super) fn make_executor(
     plan: &Plan,
     observer: Option<Arc<dyn Observer>>,
     (events, receiver): (&Sender<RunEvent>, &Receiver<RunEvent>),
-) -> Result<Arc<dyn Executor<Builtin>>, StartError> {
+) -> Result<RunExecutor, StartError> {
     let Some(cluster) = plan.cluster.clone() else { return Ok(plan.make_executor(observer)?) };
     let notify = NotifyOnDrop(events.clone());
     let thread = thread::Builder::new().name("runner-connect".into()).spawn(move || {
@@ -60,5 +63,6 @@ pub(super) fn make_executor(
             Ok(_) => {}
         }
     }
-    Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?)
+    let executor = thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+    Ok(RunExecutor { executor, pool: None })
 }

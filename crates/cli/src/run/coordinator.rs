@@ -1,6 +1,7 @@
 //! The coordinator: the only code that decides how a run continues and ends.
 
 mod late_outputs;
+mod live;
 mod startup;
 
 pub(super) use startup::begin;
@@ -17,6 +18,7 @@ use ops::Builtin;
 use pool::Executor;
 use trace::Timeline;
 
+use self::live::Companions;
 use super::{journal_recorder::JournalThread, writer_thread::WriterThread};
 use crate::{
     args::ExecutorKind,
@@ -25,7 +27,7 @@ use crate::{
     files::Output,
     output::ReorderBuffer,
     plan::Plan,
-    report::{ParentTimes, Progress, Stats, print_summary},
+    report::{ParentTimes, Stats, print_summary},
 };
 
 /// Grace period of running jobs after the first signal.
@@ -52,7 +54,7 @@ pub(super) struct Coordinator {
     /// Outputs written after all records.
     timeline: Option<(Timeline, Output)>,
     stats: Option<Output>,
-    progress: Progress,
+    companions: Companions,
     start: Instant,
     status: ExitStatus,
     /// Deadline of the whole run; `None` once it has passed, or without a limit.
@@ -80,7 +82,7 @@ impl Coordinator {
             self.early = true;
             self.output_failed(error);
         }
-        self.progress.finish();
+        self.companions.end_display();
         // A thread cannot be forced to abandon a job; it ends with this process.
         if !self.early || plan.executor == ExecutorKind::Processes {
             self.join(plan, receiver);
@@ -91,6 +93,7 @@ impl Coordinator {
         }
         self.finish_recorder(plan);
         self.write_timeline(plan, receiver);
+        self.status = self.status.and(self.companions.finish_metrics());
         let counts = self.buffer.counts();
         if counts.failed() > 0 {
             self.status = self.status.and(ExitStatus::JobsFailed);
@@ -121,6 +124,7 @@ impl Coordinator {
                 Some(RunEvent::Connected) => {}
                 Some(RunEvent::Signalled(signal)) => self.interrupted(signal),
                 Some(RunEvent::Suspended) => self.suspend(),
+                Some(RunEvent::SnapshotRequested) => self.companions.print_snapshot(),
                 Some(RunEvent::PoolFailed(cause)) => {
                     self.pool_failed(plan, &cause);
                     self.buffer.close();

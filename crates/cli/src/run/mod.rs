@@ -10,12 +10,16 @@
 //! - the signal thread (see [`console::signals`]) sends events too; during [`connect`] they cancel the
 //!   connection to a cluster.
 //!
+//! Beside them, [`admission`] holds the executor while the machine is busy with other work.
+//!
 //! With `--resume`, [`resume`] compares the jobs with those recorded earlier.
 
+mod admission;
 mod connect;
 mod consumer;
 mod coordinator;
 mod journal_recorder;
+mod observers;
 mod open_files;
 mod open_journal;
 mod parsed_chunk;

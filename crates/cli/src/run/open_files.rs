@@ -1,14 +1,15 @@
 //! Opening of the inputs and outputs of a run.
 
-use std::fs::File;
+use std::{fs::File, path::Path};
 
 use crate::{
     error::RunError,
-    files::{CreatedFile, Output, OutputOption, Registry},
+    files::{AtomicFile, CreatedFile, Output, OutputOption, Registry},
     input::{InputSource, open_all},
     plan::Plan,
 };
 
+const METRICS: OutputOption = OutputOption { name: "--metrics", content: "metrics" };
 const JOURNAL: OutputOption = OutputOption { name: "--journal", content: "journal" };
 const OUTPUT: OutputOption = OutputOption { name: "--output", content: "results" };
 const STATS_FILE: OutputOption = OutputOption { name: "--stats-file", content: "statistics" };
@@ -27,6 +28,7 @@ pub(crate) struct RunOutputs {
     pub(crate) results: Output,
     pub(crate) stats: Option<Output>,
     pub(crate) trace: Option<Output>,
+    pub(crate) metrics: Option<AtomicFile>,
 }
 
 impl Files {
@@ -48,17 +50,25 @@ impl Files {
         };
         let stats = open(STATS_FILE, plan.stats_file.as_ref())?;
         let trace = open(TRACE, plan.trace.as_ref())?;
-        let outputs = RunOutputs { results, stats, trace };
+        let metrics = plan.metrics.as_ref().map(|metrics| open_metrics(&mut registry, &metrics.path));
+        let outputs = RunOutputs { results, stats, trace, metrics: metrics.transpose()? };
         Ok(Files { sources, journal, outputs, created_journal: created_journal.flatten() })
     }
 
     /// Truncates the outputs and keeps the files that were created. Called when the run begins.
     pub(crate) fn commit(mut self) -> Result<(Vec<InputSource>, RunOutputs), RunError> {
-        let RunOutputs { results, stats, trace } = &mut self.outputs;
+        let RunOutputs { results, stats, trace, .. } = &mut self.outputs;
         [results].into_iter().chain(stats).chain(trace).try_for_each(Output::commit)?;
         if let Some(created) = self.created_journal {
             created.keep();
         }
         Ok((self.sources, self.outputs))
     }
+}
+
+/// Checks that the file of the metrics has no other use and can be written.
+fn open_metrics(registry: &mut Registry, path: &Path) -> Result<AtomicFile, RunError> {
+    registry.add_written(METRICS, path)?;
+    let failed = |error| RunError::OpenOutput { path: path.to_owned(), content: METRICS.content, error };
+    AtomicFile::new(path).map_err(failed)
 }

@@ -22,6 +22,7 @@ use crate::{
     input::InputSource,
     output::ReorderBuffer,
     parse::ParseOptions,
+    report::MetricsRecorder,
 };
 
 /// Everything the reader thread needs besides the inputs.
@@ -30,6 +31,7 @@ pub(crate) struct ReaderThread {
     pub(crate) buffer: Arc<ReorderBuffer>,
     pub(crate) recorder: Option<Arc<JournalRecorder>>,
     pub(crate) parse_options: ParseOptions,
+    pub(crate) metrics: Option<Arc<MetricsRecorder>>,
     /// Check of the input against the records of an earlier run.
     pub(crate) check: Option<JournalCheck>,
 }
@@ -62,7 +64,9 @@ impl ReaderThread {
         // Dropped at the end of this function: its submit buffer is flushed to the executor before the
         // coordinator closes the executor.
         let (recorder, executor) = (self.recorder.as_ref(), &*self.executor);
-        let submitter = JobSubmitter::new(&self.buffer, recorder, executor, (&self.parse_options, events));
+        let options = (&self.parse_options, events);
+        let metrics = self.metrics.as_ref();
+        let submitter = JobSubmitter::new(&self.buffer, recorder, executor, options, metrics);
         let mut consumer: Box<dyn JobConsumer + '_> = match self.check {
             Some(check) => Box::new(ResumeConsumer::new(submitter, self.parse_options, check)),
             None => Box::new(submitter),

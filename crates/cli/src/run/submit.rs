@@ -22,6 +22,7 @@ use crate::{
     event::RunEvent,
     output::{Entering, RecordBody, ReorderBuffer, invalid_body},
     parse::{ParseOptions, ParsedJob},
+    report::MetricsRecorder,
 };
 
 /// Consumer that adds jobs to the reorder buffer and submits them to the executor.
@@ -32,6 +33,8 @@ pub(crate) struct JobSubmitter<'a> {
     recorder: Option<&'a JournalRecorder>,
     /// Startup check of the programs of user-defined ops, if there are any.
     startup_check: Option<Arc<StartupCheck>>,
+    /// Recorder of the metrics, with `--metrics`.
+    metrics: Option<&'a MetricsRecorder>,
 }
 
 impl<'a> JobSubmitter<'a> {
@@ -40,10 +43,15 @@ impl<'a> JobSubmitter<'a> {
         recorder: Option<&'a Arc<JournalRecorder>>,
         executor: &dyn Executor<Builtin>,
         (parse_options, events): (&ParseOptions, &Sender<RunEvent>),
+        metrics: Option<&'a Arc<MetricsRecorder>>,
     ) -> JobSubmitter<'a> {
         let sink: Arc<dyn Sink<Builtin>> = match recorder {
             Some(recorder) => recorder.clone(),
             None => buffer.clone(),
+        };
+        let sink = match metrics {
+            Some(metrics) => metrics.sink(sink),
+            None => sink,
         };
         let ops: Vec<Box<str>> = parse_options.programs().map(Box::from).collect();
         let startup_check = (!ops.is_empty()).then(|| StartupCheck::new(ops, sink.clone(), events.clone()));
@@ -51,7 +59,8 @@ impl<'a> JobSubmitter<'a> {
             Some(startup_check) => executor.submitter(startup_check.clone()),
             None => executor.submitter(sink),
         };
-        JobSubmitter { submitter, buffer, recorder: recorder.map(Arc::as_ref), startup_check }
+        let (recorder, metrics) = (recorder.map(Arc::as_ref), metrics.map(Arc::as_ref));
+        JobSubmitter { submitter, buffer, recorder, startup_check, metrics }
     }
 }
 
@@ -110,6 +119,9 @@ impl JobSubmitter<'_> {
     fn push(&mut self, position: u64, ParsedJob { op, job, limit, priority, .. }: ParsedJob, text: &[u8]) {
         if let Some(recorder) = self.recorder {
             recorder.expect(position, digest(op, text));
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.expect(position, op);
         }
         if let Some(startup_check) = &self.startup_check {
             startup_check.expect(position, &job);

@@ -277,9 +277,9 @@ impl<J: Job> ProcessPoolBuilder<J> {
         self
     }
 
-    /// Sets the minimum time between the starts of two jobs, which also limits the rate of jobs. Default:
-    /// zero. Each job is then in a batch of its own and is assigned to an idle worker only, so this suits jobs
-    /// of at least some milliseconds. Retries count as starts. Jobs that are submitted
+    /// Sets the minimum time between the starts of two jobs, which also limits the rate of jobs. Default: no
+    /// delay. Each job is then in a batch of its own and is assigned to an idle worker only. So this is for
+    /// jobs of at least some milliseconds. Retries count as starts. Jobs that are submitted
     /// [together](crate::Executor::submit_many) count as one start.
     ///
     /// ```standalone_crate
