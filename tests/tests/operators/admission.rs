@@ -124,10 +124,15 @@ fn a_paused_run_can_be_interrupted() {
     let arguments = ["--max-load", "0", "--system-root", &root];
     let mut run = stage.start(runner(arguments).stdin(SUM.repeat(2)));
     stage.wait_for(&mut run, "paused: ");
+    // It pauses before it reads a job.
+    run.wait_until("the jobs are queued", |run| {
+        run.signal(Signal::SIGUSR1);
+        stage.stderr().contains("2 jobs read, 0 done, 0 failed; 2 queued, 0 assigned")
+    });
     run.signal(Signal::SIGINT);
     let output = run.wait();
     assert_eq!((output.signal(), output.kinds()), (2, vec!["cancelled".to_owned(); 2]));
-    let output = runner([&arguments[..], &["--time-limit", "0.3"]].concat()).stdin(SUM).run();
+    let output = runner([&arguments[..], &["--time-limit", "1"]].concat()).stdin(SUM).run();
     assert_eq!((output.code(), output.kinds()), (1, vec!["cancelled".to_owned()]));
 }
 
