@@ -18,20 +18,20 @@
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
 //! | `cancel`, `stop`, `limits`, `resident` | what ends jobs and workers |
-//! | `admission`, `dispatch`, `outcomes`, `held`, `death`, `rebalance` | what becomes of jobs |
+//! | `admission`, `dispatch`, `outcomes`, `collection`, `death`, `rebalance` | what becomes of jobs |
 //! | `handle` | the entry point, which selects the change for an event |
 
 mod admission;
 mod attempts;
 mod backoff;
 mod cancel;
+mod collection;
 mod cost;
 mod death;
 mod dispatch;
 mod event;
 mod fifo;
 mod handle;
-mod held;
 mod invariants;
 mod job_table;
 mod limits;

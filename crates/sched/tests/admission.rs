@@ -28,7 +28,7 @@ fn idle(settings: Settings) -> Sched {
 
 fn submitted(start: u64, end: u64) -> Event {
     let jobs = JobRange::new(start, end).unwrap();
-    Event::Submitted { jobs, bytes: 10, limits: Vec::new(), is_atomic: false }
+    Event::Submitted { jobs, bytes: 10, limits: Vec::new(), priorities: Vec::new(), is_atomic: false }
 }
 
 fn returned(worker: u32, batch: u64, outcomes: u64) -> Event {
