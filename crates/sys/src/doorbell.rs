@@ -45,7 +45,13 @@ pub struct Doorbell {
     socket: OwnedFd,
     /// Descriptors that came with rings and were not taken yet, oldest first.
     pending: Mutex<VecDeque<OwnedFd>>,
+    /// The other process's answer to a request for a descriptor; the inner value is `None` if it refused.
+    answer: Mutex<Option<Option<OwnedFd>>>,
 }
+
+/// Bytes on the socket, besides those of rings, which are 0: an answer with a descriptor, and a refusal.
+const ANSWER: u8 = 1;
+const REFUSAL: u8 = 2;
 
 impl Doorbell {
     /// Creates both ends.
@@ -94,8 +100,8 @@ impl Doorbell {
         loop {
             match receive(self.as_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
                 Ok((0, _)) => return Some(Woken::Ended),
-                Ok((_, descriptors)) => {
-                    self.queue(descriptors);
+                Ok((count, descriptors)) => {
+                    self.note(&bytes[..count], descriptors);
                     return Some(Woken::Rung);
                 }
                 Err(Errno::EINTR) => {}
@@ -105,11 +111,42 @@ impl Doorbell {
         }
     }
 
-    fn queue(&self, descriptors: Vec<OwnedFd>) {
-        if !descriptors.is_empty() {
+    /// Keeps what came with rings. One call receives no byte behind those that came with descriptors, so the
+    /// last byte says what these are.
+    fn note(&self, bytes: &[u8], mut descriptors: Vec<OwnedFd>) {
+        if bytes.contains(&REFUSAL) {
+            *self.answer.lock() = Some(None);
+        }
+        if bytes.last() == Some(&ANSWER) {
+            *self.answer.lock() = Some(descriptors.pop());
+        } else if !descriptors.is_empty() {
             let mut pending = self.pending.lock();
             let room = MAX_PENDING.saturating_sub(pending.len());
             pending.extend(descriptors.into_iter().take(room));
+        }
+    }
+
+    /// Answers the other process's request: with a descriptor, or with a refusal.
+    ///
+    /// # Errors
+    /// The other process is gone, or does not receive, or there are no resources for the descriptor.
+    pub fn answer(&self, descriptor: Option<BorrowedFd<'_>>) -> Result<(), CallError> {
+        match descriptor {
+            Some(descriptor) => self.send_byte(ANSWER, &[descriptor.as_raw_fd()]),
+            None => self.send_byte(REFUSAL, &[]),
+        }
+    }
+
+    /// Waits for the other process's [answer](Doorbell::answer); returns `None` if it refuses or is gone.
+    #[must_use]
+    pub fn wait_for_answer(&self) -> Option<OwnedFd> {
+        loop {
+            if let Some(answer) = self.answer.lock().take() {
+                return answer;
+            }
+            if self.wait() == Woken::Ended {
+                return self.answer.lock().take().flatten();
+            }
         }
     }
 
@@ -131,8 +168,14 @@ impl Doorbell {
     /// The system refuses to send, or the socket is full.
     pub fn send(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), CallError> {
         let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        let message = [ControlMessage::ScmRights(&numbers)];
-        sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(&[0])], &message, MsgFlags::MSG_NOSIGNAL, None)
+        self.send_byte(0, &numbers)
+    }
+
+    fn send_byte(&self, byte: u8, descriptors: &[RawFd]) -> Result<(), CallError> {
+        let with_descriptors = [ControlMessage::ScmRights(descriptors)];
+        let message = if descriptors.is_empty() { &[] } else { &with_descriptors[..] };
+        let socket = self.socket.as_raw_fd();
+        sendmsg::<()>(socket, &[IoSlice::new(&[byte])], message, MsgFlags::MSG_NOSIGNAL, None)
             .map_err(|error| CallError::new("sendmsg", error))?;
         Ok(())
     }
@@ -180,7 +223,7 @@ fn receive(
 impl From<OwnedFd> for Doorbell {
     /// Wraps the end that a process has inherited.
     fn from(socket: OwnedFd) -> Doorbell {
-        Doorbell { socket, pending: Mutex::default() }
+        Doorbell { socket, pending: Mutex::default(), answer: Mutex::default() }
     }
 }
 
@@ -252,6 +295,22 @@ mod tests {
         drop(one);
         assert!(other.take_descriptor().is_none());
         assert_eq!(other.wait(), Woken::Ended);
+    }
+
+    #[test]
+    fn answers_are_kept_apart_from_other_descriptors() {
+        let (one, other) = Doorbell::pair().unwrap();
+        let files = [std::fs::File::open("/dev/null").unwrap(), std::fs::File::open("/dev/zero").unwrap()];
+        one.ring();
+        one.send(&[files[0].as_fd()]).unwrap();
+        one.answer(Some(files[1].as_fd())).unwrap();
+        let path = |fd: OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap();
+        assert_eq!(path(other.wait_for_answer().unwrap()).as_os_str(), "/dev/zero");
+        assert_eq!(path(other.take_descriptor().unwrap()).as_os_str(), "/dev/null");
+        one.answer(None).unwrap();
+        assert!(other.wait_for_answer().is_none());
+        drop(one);
+        assert!(other.wait_for_answer().is_none(), "returns when the other process is gone");
     }
 
     #[test]

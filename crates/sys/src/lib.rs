@@ -10,6 +10,7 @@
 //! | `process_name`, `executable`, `stateless` | names of processes; functions that other processes call |
 //! | `memory`, `oom`, `cgroup` | limits of memory and cores, and kills by the kernel |
 //! | `load` | load and available memory of the machine |
+//! | `confinement` | restrictions that cannot be removed: Landlock, seccomp |
 //! | `signal`, `file_size_signal`, `startup`, `before_main`, `call` | signals, state at the start |
 //! | `clock`, `stage_timer` | time, time accounting |
 //! | `stream`, `pipe`, `ready` | streams and pipes that may be non-blocking |
@@ -19,6 +20,7 @@ pub mod before_main;
 pub mod call;
 pub mod cgroup;
 pub mod clock;
+pub mod confinement;
 pub mod doorbell;
 pub mod executable;
 pub mod file_size_signal;

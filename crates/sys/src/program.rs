@@ -23,7 +23,10 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use nix::{
@@ -35,6 +38,7 @@ use nix::{
 use parking_lot::Mutex;
 
 use crate::{
+    confinement::Confinement,
     guard::{self, Report},
     pipe,
 };
@@ -94,10 +98,26 @@ impl Program {
     /// # Errors
     /// The system's reason why the program cannot be started; the program has not run. See
     /// [`is_resource_shortage`] for transient reasons.
-    pub fn spawn(mut command: Command) -> io::Result<Program> {
+    pub fn spawn(command: Command) -> io::Result<Program> {
+        Program::spawn_confined(command, None)
+    }
+
+    /// Starts `command` under a guard, which is not confined, and confines the program before it is
+    /// executed.
+    ///
+    /// # Errors
+    /// As [`spawn`](Program::spawn); or a required part of the confinement cannot be applied.
+    pub fn spawn_confined(
+        mut command: Command,
+        confinement: Option<Arc<Confinement>>,
+    ) -> io::Result<Program> {
         LINGERING.lock().retain_mut(|guard| matches!(guard.try_wait(), Ok(None)));
         let (mut report, guards_end) = io::pipe()?;
         guard::guard(&mut command, guards_end.as_raw_fd());
+        // Only the program returns from the guard's call.
+        if let Some(confinement) = confinement {
+            confinement.apply_before_exec(&mut command);
+        }
         let mut guard = command.spawn()?;
         drop((command, guards_end));
         let mut pid = [0; size_of::<u32>()];

@@ -166,6 +166,25 @@ impl Payload {
         Payload::map(fd, length, MapFlags::empty())
     }
 
+    /// Like [`open_of_process`](Payload::open_of_process), for a file that the process has
+    /// [opened again](Payload::reopen) and passed on.
+    ///
+    /// # Errors
+    /// Those of [`open`](Payload::open).
+    pub fn open_passed(fd: OwnedFd, length: usize) -> io::Result<Payload> {
+        checked_seals(&fd, length)?;
+        Payload::map(fd, length, MapFlags::empty())
+    }
+
+    /// Opens the file again, for a process that cannot do so itself. While that process has it open, it is
+    /// not used again: of the descriptor of this process, the kernel would not know.
+    ///
+    /// # Errors
+    /// This process is out of descriptors.
+    pub fn reopen(&self) -> io::Result<OwnedFd> {
+        Ok(OpenOptions::new().read(true).open(format!("/proc/self/fd/{}", self.number()))?.into())
+    }
+
     /// Like [`open_of_process`](Payload::open_of_process), for a process that is not trusted.
     ///
     /// # Errors
@@ -319,7 +338,12 @@ fn open_checked(pid: u32, number: u32, length: usize) -> io::Result<(OwnedFd, Se
     }
     let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
     let fd = OwnedFd::from(OpenOptions::new().read(true).custom_flags(flags).open(&path)?);
-    let (seals, size) = (seals(&fd)?, size(&fd)?);
+    let seals = checked_seals(&fd, length)?;
+    Ok((fd, seals))
+}
+
+fn checked_seals(fd: &OwnedFd, length: usize) -> io::Result<Seals> {
+    let (seals, size) = (seals(fd)?, size(fd)?);
     let has_length = size == Some(length) || seals == Seals::Reusable && size >= Some(length);
-    if has_length && length > 0 { Ok((fd, seals)) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    if has_length && length > 0 { Ok(seals) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
