@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use pool::{
     Job, JobError,
-    error::{Crash, Crashed, Death, DeathCause, Lost, OutOfMemory, Panic, TimedOut},
+    error::{Crash, Crashed, Death, DeathCause, Denied, Lost, OutOfMemory, Panic, TimedOut},
     future::Outcome,
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ pub(crate) enum WireOutcome<T, E, P> {
     TimedOut { limit: Duration, attempts: u32, earlier: Vec<WireDeath> },
     Refused(String),
     Lost { attempts: u32, cause: String },
+    Denied { death: WireDeath, attempts: u32, earlier: Vec<WireDeath> },
 }
 
 /// Serializable form of [`Death`].
@@ -55,6 +56,11 @@ pub(crate) fn encode<J: Job>(outcome: &Outcome<J>, into: &mut Vec<u8>) -> Result
             death: exhausted.death.into(),
             attempts: exhausted.attempts,
             earlier: wire_deaths(&exhausted.earlier),
+        },
+        Err(JobError::Denied(denied)) => WireOutcome::Denied {
+            death: denied.death.into(),
+            attempts: denied.attempts,
+            earlier: wire_deaths(&denied.earlier),
         },
         Err(JobError::TimedOut(timed_out)) => WireOutcome::TimedOut {
             limit: timed_out.limit,
@@ -98,6 +104,9 @@ pub(crate) fn decode<J: Job>(bytes: &[u8]) -> Result<Outcome<J>, CodecError> {
         }
         WireOutcome::Refused(message) => Err(JobError::Codec(message.into())),
         WireOutcome::Lost { attempts, cause } => Err(Lost::new(attempts, cause).into()),
+        WireOutcome::Denied { death, attempts, earlier } => {
+            Err(Denied::new(death.into(), attempts).with_earlier(deaths(&earlier)).into())
+        }
     })
 }
 

@@ -1,13 +1,16 @@
 //! Reasons why a job has no output, or was not accepted.
 
+mod details;
+
 use std::{
     error::Error,
     fmt::{self, Debug, Display},
     sync::Arc,
-    time::Duration,
 };
 
-use crate::{Crash, Death, ErrorType, Panic};
+pub use details::{Crashed, Denied, Lost, OutOfMemory, TimedOut};
+
+use crate::{Death, ErrorType, Panic};
 
 /// Reason why a job has no output, or why its outcome is not available. `E` is the job's own error type.
 ///
@@ -44,6 +47,8 @@ pub enum JobError<E> {
     Crashed(Box<Crashed>),
     /// The worker died because it ran out of memory while running the job. Not retried.
     OutOfMemory(Box<OutOfMemory>),
+    /// The job did what the sandbox forbids, and its worker was killed for it. Not retried.
+    Denied(Box<Denied>),
     /// The job exceeded its time limit, and its worker was killed.
     TimedOut(Box<TimedOut>),
     /// The job was cancelled before it had an outcome.
@@ -85,114 +90,6 @@ pub enum SubmitError {
     Broken(Arc<str>),
 }
 
-/// Details of [`JobError::Crashed`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the worker died: {death} (attempt {attempts}){}", earlier_attempts(earlier))]
-#[non_exhaustive]
-pub struct Crashed {
-    /// Exit status of the worker, or of the program that ran the job for it; of the last attempt.
-    pub death: Death,
-    /// Number of times the job was started.
-    pub attempts: u32,
-    /// Deaths of earlier attempts with other causes: the first of each cause.
-    pub earlier: Box<[Death]>,
-    /// Details of the program that ran the job for the worker, if that crashed.
-    pub program: Option<Arc<Crash>>,
-}
-
-impl Crashed {
-    /// Describes the last of some attempts that ended alike.
-    #[must_use]
-    pub fn new(death: Death, attempts: u32) -> Crashed {
-        Crashed { death, attempts, earlier: Box::default(), program: None }
-    }
-
-    /// Sets the deaths of earlier attempts.
-    #[must_use]
-    pub fn with_earlier(self, earlier: Box<[Death]>) -> Crashed {
-        Crashed { earlier, ..self }
-    }
-
-    /// Sets the details of the program that ran the job for the worker.
-    #[must_use]
-    pub fn with_program(self, program: Option<Arc<Crash>>) -> Crashed {
-        Crashed { program, ..self }
-    }
-}
-
-/// Details of [`JobError::OutOfMemory`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the worker ran out of memory: {death}{}", earlier_attempts(earlier))]
-#[non_exhaustive]
-pub struct OutOfMemory {
-    /// Exit status of the worker.
-    pub death: Death,
-    /// Number of times the job was started.
-    pub attempts: u32,
-    /// Deaths of earlier attempts with other causes: the first of each cause.
-    pub earlier: Box<[Death]>,
-}
-
-impl OutOfMemory {
-    /// Describes the last of some attempts that ended alike.
-    #[must_use]
-    pub fn new(death: Death, attempts: u32) -> OutOfMemory {
-        OutOfMemory { death, attempts, earlier: Box::default() }
-    }
-
-    /// Sets the deaths of earlier attempts.
-    #[must_use]
-    pub fn with_earlier(self, earlier: Box<[Death]>) -> OutOfMemory {
-        OutOfMemory { earlier, ..self }
-    }
-}
-
-/// Details of [`JobError::TimedOut`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the job ran longer than {limit:?} (attempt {attempts}){}", earlier_attempts(earlier))]
-#[non_exhaustive]
-pub struct TimedOut {
-    /// The limit.
-    pub limit: Duration,
-    /// Number of times the job was started.
-    pub attempts: u32,
-    /// Deaths of earlier attempts: the first of each cause.
-    pub earlier: Box<[Death]>,
-}
-
-impl TimedOut {
-    /// Describes a job that exceeded this limit on each of its attempts.
-    #[must_use]
-    pub fn new(limit: Duration, attempts: u32) -> TimedOut {
-        TimedOut { limit, attempts, earlier: Box::default() }
-    }
-
-    /// Sets the deaths of earlier attempts.
-    #[must_use]
-    pub fn with_earlier(self, earlier: Box<[Death]>) -> TimedOut {
-        TimedOut { earlier, ..self }
-    }
-}
-
-/// Details of [`JobError::Lost`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}")]
-#[non_exhaustive]
-pub struct Lost {
-    /// Number of times the job was assigned.
-    pub attempts: u32,
-    /// Description of the cause.
-    pub cause: Arc<str>,
-}
-
-impl Lost {
-    /// Describes a job that was lost on each of these attempts, the last time for this cause.
-    #[must_use]
-    pub fn new(attempts: u32, cause: impl Into<Arc<str>>) -> Lost {
-        Lost { attempts, cause: cause.into() }
-    }
-}
-
 impl<E> JobError<E> {
     /// Returns whether the job exceeded its time limit. An expired wait is [`NotReady`](JobError::NotReady)
     /// and not a timeout of the job.
@@ -201,7 +98,8 @@ impl<E> JobError<E> {
         matches!(self, JobError::TimedOut(_))
     }
 
-    /// Returns whether the worker died while running the job, for another reason than a lack of memory.
+    /// Returns whether the worker died while running the job, for another reason than a lack of memory or a
+    /// sandbox.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         matches!(self, JobError::Crashed(_))
@@ -211,6 +109,12 @@ impl<E> JobError<E> {
     #[must_use]
     pub fn is_memory(&self) -> bool {
         matches!(self, JobError::OutOfMemory(_))
+    }
+
+    /// Returns whether the worker was killed because the job did what the sandbox forbids.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self, JobError::Denied(_))
     }
 
     /// Returns whether the job was cancelled.
@@ -225,6 +129,7 @@ impl<E> JobError<E> {
         match self {
             JobError::Crashed(crashed) => Some(crashed.death),
             JobError::OutOfMemory(exhausted) => Some(exhausted.death),
+            JobError::Denied(denied) => Some(denied.death),
             _ => None,
         }
     }
@@ -241,6 +146,7 @@ impl<E> JobError<E> {
         match self {
             JobError::Crashed(crashed) => Some(crashed.attempts),
             JobError::OutOfMemory(exhausted) => Some(exhausted.attempts),
+            JobError::Denied(denied) => Some(denied.attempts),
             JobError::TimedOut(timed_out) => Some(timed_out.attempts),
             JobError::Lost(lost) => Some(lost.attempts),
             _ => None,
@@ -278,6 +184,7 @@ impl<E> JobError<E> {
             JobError::Panicked(panic) => JobError::Panicked(panic),
             JobError::Crashed(crashed) => JobError::Crashed(crashed),
             JobError::OutOfMemory(exhausted) => JobError::OutOfMemory(exhausted),
+            JobError::Denied(denied) => JobError::Denied(denied),
             JobError::TimedOut(timed_out) => JobError::TimedOut(timed_out),
             JobError::Cancelled => JobError::Cancelled,
             JobError::Broken(cause) => JobError::Broken(cause),
@@ -301,6 +208,7 @@ impl<E: Display> Display for JobError<E> {
             }
             JobError::Crashed(crashed) => Display::fmt(crashed, f),
             JobError::OutOfMemory(exhausted) => Display::fmt(exhausted, f),
+            JobError::Denied(denied) => Display::fmt(denied, f),
             JobError::TimedOut(timed_out) => Display::fmt(timed_out, f),
             JobError::Cancelled => f.write_str("the job was cancelled"),
             JobError::Broken(cause) => write!(f, "the executor broke: {cause}"),
@@ -336,6 +244,12 @@ impl<E> From<OutOfMemory> for JobError<E> {
     }
 }
 
+impl<E> From<Denied> for JobError<E> {
+    fn from(denied: Denied) -> JobError<E> {
+        JobError::Denied(Box::new(denied))
+    }
+}
+
 impl<E> From<TimedOut> for JobError<E> {
     fn from(timed_out: TimedOut) -> JobError<E> {
         JobError::TimedOut(Box::new(timed_out))
@@ -355,14 +269,10 @@ impl<E> From<SubmitError> for JobError<E> {
     }
 }
 
-/// Returns the end of an error message that lists the deaths of earlier attempts; empty if there are none.
-fn earlier_attempts(deaths: &[Death]) -> String {
-    let deaths: Vec<String> = deaths.iter().map(Death::to_string).collect();
-    if deaths.is_empty() { String::new() } else { format!("; earlier attempts: {}", deaths.join(", ")) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::RemoteError;
 
@@ -378,16 +288,22 @@ mod tests {
     #[test]
     fn each_kind_of_error_is_recognised_by_one_predicate() {
         let death = Death { pid: 1, cause: crate::DeathCause::Signalled(9) };
-        let errors: [JobError<()>; 4] = [
+        let errors: [JobError<()>; 5] = [
             TimedOut::new(Duration::from_secs(1), 1).into(),
             Crashed::new(death, 1).into(),
             OutOfMemory::new(death, 1).into(),
+            Denied::new(death, 1).into(),
             JobError::Cancelled,
         ];
-        let predicates =
-            [JobError::is_timeout, JobError::is_crash, JobError::is_memory, JobError::is_cancelled];
+        let predicates = [
+            JobError::is_timeout,
+            JobError::is_crash,
+            JobError::is_memory,
+            JobError::is_denied,
+            JobError::is_cancelled,
+        ];
         for (at, error) in errors.iter().enumerate() {
-            let found: Vec<usize> = (0..4).filter(|&kind| predicates[kind](error)).collect();
+            let found: Vec<usize> = (0..5).filter(|&kind| predicates[kind](error)).collect();
             assert_eq!(found, [at]);
         }
     }

@@ -20,7 +20,7 @@ mod task;
 
 pub use crash::Crash;
 pub use death::{Death, DeathCause};
-pub use error::{Crashed, JobError, Lost, OutOfMemory, SubmitError, TimedOut};
+pub use error::{Crashed, Denied, JobError, Lost, OutOfMemory, SubmitError, TimedOut};
 pub use id::{BatchId, JobId, JobRange, WorkerId};
 pub use instant::MonotonicInstant;
 pub use outcome::Outcome;

@@ -5,6 +5,7 @@ mod running;
 
 use std::{
     collections::BTreeMap,
+    io,
     os::unix::process::ExitStatusExt,
     process::{self, Stdio},
     thread,
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sys::program::{End, Program, is_resource_shortage};
 
 use self::running::{FinishedCommand, RunningCommand};
-use crate::error::BuiltinError;
+use crate::{error::BuiltinError, program_sandbox::ProgramSandbox};
 
 /// Delay after the first failed start. It doubles up to [`MAX_RETRY_DELAY`]; all delays together are 5
 /// seconds.
@@ -58,8 +59,12 @@ pub struct CommandOutput {
 /// Runs the program until it exits and keeps the first `max_output` bytes of each output stream.
 ///
 /// Processes that the program leaves running are killed when this process exits; see [`sys::program`].
-pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, BuiltinError> {
-    let program = start(job)?;
+pub(crate) fn run(
+    job: &Command,
+    max_output: u64,
+    sandbox: &ProgramSandbox,
+) -> Result<CommandOutput, BuiltinError> {
+    let program = start(job, sandbox)?;
     // On SIGTERM the worker waits for its program, which received the signal too and may need time to clean
     // up.
     let _guard = SigtermBlocked::new();
@@ -89,10 +94,10 @@ pub(crate) fn run(job: &Command, max_output: u64) -> Result<CommandOutput, Built
 }
 
 /// Starts the program. Retries for about 5 seconds if no processes, memory or file descriptors are left.
-fn start(job: &Command) -> Result<Program, BuiltinError> {
+fn start(job: &Command, sandbox: &ProgramSandbox) -> Result<Program, BuiltinError> {
     let mut delay = FIRST_RETRY_DELAY;
     loop {
-        match Program::spawn(job.to_std_command()) {
+        match spawn(job, sandbox) {
             Ok(program) => return Ok(program),
             Err(error) if is_resource_shortage(&error) && delay <= MAX_RETRY_DELAY => thread::sleep(delay),
             Err(error) if is_resource_shortage(&error) => {
@@ -105,6 +110,10 @@ fn start(job: &Command) -> Result<Program, BuiltinError> {
         }
         delay *= 2;
     }
+}
+
+fn spawn(job: &Command, sandbox: &ProgramSandbox) -> io::Result<Program> {
+    Program::spawn_confined(job.to_std_command(), sandbox.confinement()?)
 }
 
 impl Command {
@@ -152,7 +161,12 @@ mod tests {
 
     fn sh(script: &str, stdin: Option<&str>) -> CommandOutput {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        run(&Command { argv, stdin: stdin.map(str::to_owned), ..Command::default() }, 10).unwrap()
+        run(
+            &Command { argv, stdin: stdin.map(str::to_owned), ..Command::default() },
+            10,
+            &ProgramSandbox::default(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -196,7 +210,8 @@ mod tests {
     #[test]
     fn invalid_programs_are_errors() {
         for argv in [vec!["/nonexistent".to_owned()], vec![], vec!["nul\0".to_owned()]] {
-            let error = run(&Command { argv, ..Command::default() }, 10).unwrap_err();
+            let error =
+                run(&Command { argv, ..Command::default() }, 10, &ProgramSandbox::default()).unwrap_err();
             assert!(matches!(error, BuiltinError::CommandStart { .. }), "{error}");
         }
     }

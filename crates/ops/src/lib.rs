@@ -10,10 +10,13 @@ mod error;
 mod limits;
 mod prime_factors;
 mod program;
+mod program_sandbox;
 mod result_limit;
 mod sleep;
 mod sum;
 mod value;
+
+use std::sync::Arc;
 
 use job::{Crash, Job};
 use numtheory::{Natural, gcd};
@@ -21,6 +24,7 @@ use program::Programs;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use program_sandbox::ProgramSandbox;
 use result_limit::ResultLimit;
 
 pub use command::{Command, CommandOutput, SECRET_VARIABLES};
@@ -103,6 +107,7 @@ pub enum Method {
 pub struct Context {
     limits: Limits,
     programs: Programs,
+    sandbox: Arc<ProgramSandbox>,
 }
 
 impl job::Context for Context {
@@ -111,8 +116,9 @@ impl job::Context for Context {
     type Report = ();
 
     fn start(mut limits: Limits) -> Result<Context, Self::Error> {
-        let programs = Programs::new(std::mem::take(&mut limits.programs));
-        Ok(Context { limits, programs })
+        let sandbox = Arc::new(ProgramSandbox::new(std::mem::take(&mut limits.sandbox)));
+        let programs = Programs::new(std::mem::take(&mut limits.programs), &sandbox);
+        Ok(Context { limits, programs, sandbox })
     }
 
     fn starts_ahead(&self) -> bool {
@@ -162,7 +168,7 @@ impl Builtin {
     /// create it.
     fn compute(
         self,
-        Context { limits, programs }: &mut Context,
+        Context { limits, programs, sandbox }: &mut Context,
         limit: ResultLimit,
     ) -> Result<Value, BuiltinError> {
         match self {
@@ -186,7 +192,7 @@ impl Builtin {
                 if !limits.allow_command {
                     return Err(BuiltinError::CommandNotAllowed);
                 }
-                command::run(&command, limits.max_output).map(Box::new).map(Value::Command)
+                command::run(&command, limits.max_output, sandbox).map(Box::new).map(Value::Command)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Limits and permissions of jobs.
 
+use sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 
 use crate::program::ProgramDefinition;
@@ -19,4 +20,6 @@ pub struct Limits {
     pub max_result: u64,
     /// Programs of user-defined ops.
     pub programs: Vec<ProgramDefinition>,
+    /// Restrictions of programs, of `command` jobs and of user-defined ops.
+    pub sandbox: Sandbox,
 }

@@ -136,11 +136,11 @@ pub use threads::ThreadPool;
 pub mod error {
     pub use crate::pressure::TrySubmitError;
     #[cfg(target_os = "linux")]
-    pub use crate::processes::{BuildError, WorkerCountError};
+    pub use crate::processes::{BuildError, SandboxError, WorkerCountError};
     #[doc(inline)]
     pub use job::{
-        Crash, Crashed, Death, DeathCause, ErrorType, Lost, OutOfMemory, Panic, RemoteError, SubmitError,
-        TimedOut,
+        Crash, Crashed, Death, DeathCause, Denied, ErrorType, Lost, OutOfMemory, Panic, RemoteError,
+        SubmitError, TimedOut,
     };
     #[cfg(target_os = "linux")]
     #[doc(inline)]
@@ -167,6 +167,9 @@ pub mod settings {
     #[cfg(target_os = "linux")]
     pub use crate::processes::{MAX_NESTING, MAX_WORKERS, ProcessPoolBuilder};
     pub use crate::{cores::available_cores, options::JobOptions, threads::ThreadPoolBuilder};
+    #[cfg(target_os = "linux")]
+    #[doc(inline)]
+    pub use sandbox::{Level as SandboxLevel, Sandbox};
     #[cfg(target_os = "linux")]
     #[doc(inline)]
     pub use sched::{BatchSize, OnWorkerDeath};

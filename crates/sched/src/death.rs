@@ -127,6 +127,9 @@ impl Sched {
             if exit.out_of_memory || phase == Phase::Killing(KillReason::RssExceeded) {
                 // Not retried: it would need as much memory again.
                 Some(Verdict::Memory { death, attempts, earlier })
+            } else if self.settings.is_sandboxed && death.signal_name() == Some("SIGSYS") {
+                // Not retried: it would do the same again.
+                Some(Verdict::Denied { death, attempts, earlier })
             } else {
                 let is_last = failed.deaths() > max_retries;
                 is_last.then_some(Verdict::Crashed { death, attempts, earlier })

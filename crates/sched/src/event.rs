@@ -243,6 +243,15 @@ pub enum Verdict {
         /// Deaths of earlier attempts with other causes: the first of each cause.
         earlier: Box<[Death]>,
     },
+    /// The job did what the sandbox forbids, and its worker was killed for it.
+    Denied {
+        /// Exit status of the worker.
+        death: Death,
+        /// Number of times the job was started.
+        attempts: u32,
+        /// Deaths of earlier attempts with other causes: the first of each cause.
+        earlier: Box<[Death]>,
+    },
     /// The job exceeded its time limit, and no retries are left.
     TimedOut {
         /// The limit.

@@ -92,6 +92,9 @@ pub struct Settings {
     pub batch_size: BatchSize,
     /// Effect of a worker's death on the rest of the pool.
     pub on_worker_death: OnWorkerDeath,
+    /// Whether workers are in a sandbox that kills them by SIGSYS for what it forbids. A job that died of
+    /// that signal is then not retried.
+    pub is_sandboxed: bool,
 }
 
 impl Default for Settings {
@@ -114,6 +117,7 @@ impl Default for Settings {
             start_delay: Duration::ZERO,
             batch_size: BatchSize::Auto,
             on_worker_death: OnWorkerDeath::Replace,
+            is_sandboxed: false,
         }
     }
 }

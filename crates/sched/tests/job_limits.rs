@@ -83,3 +83,19 @@ fn limit_of_a_job_overrides_that_of_the_pool() {
     let _ = sched.handle(NOW, Event::Returned { worker, batch, outcomes: 1, last: true, busy });
     assert!(sched.handle(NOW, Event::Rss { worker, bytes: 500 }).contains(&Action::Kill(worker)));
 }
+
+#[test]
+fn job_that_a_sandbox_kills_for_is_denied_and_not_retried() {
+    let sigsys = Death { pid: 1, cause: DeathCause::Signalled(31) };
+    let verdict_of = |is_sandboxed: bool, death: Death| {
+        let settings = Settings { retries: 3, is_sandboxed, ..Settings::default() };
+        let (mut sched, worker, batch, _) = submit(settings, JobLimits::default());
+        let running = Some((batch, 0));
+        let died = Event::Died { worker, running, recovered: None, death, out_of_memory: false };
+        verdict(sched.handle(NOW, died))
+    };
+    let denied = verdict_of(true, sigsys);
+    assert!(matches!(denied, Some(Verdict::Denied { attempts: 1, .. })), "{denied:?}");
+    assert_eq!(verdict_of(false, sigsys), None, "without a sandbox it is a crash, and retried");
+    assert_eq!(verdict_of(true, DEATH), None, "another signal is a crash");
+}

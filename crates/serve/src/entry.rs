@@ -15,7 +15,7 @@ use sys::{
     shared_page::{self, SharedPage},
     stream::print_error,
 };
-use wire::{Role, Transport, connect, ring};
+use wire::{PacketSender, Role, Transport, connect, request_files, ring};
 
 use crate::{entries, handshake, send_report, work};
 
@@ -169,7 +169,11 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
     }
     // Only while it waits for the doorbell does a worker free kept memory that it does not use.
     let _keeper = payload::Keeper::of_worker().filter(|_| terms.transport == Transport::Rings);
-    let sender = &*link.sender;
+    // Requests for files use it as well, until the process exits.
+    let sender: &'static dyn PacketSender = Box::leak(link.sender);
+    if terms.is_sandboxed {
+        request_files(sender, page);
+    }
     if !work::<J>(&mut inbox, sender, terms, &mut context, page).map_err(io::Error::other)? {
         return Err(io::ErrorKind::Other.into());
     }

@@ -3,6 +3,7 @@
 use std::io;
 
 use job::{Context, Job, Stage};
+use sandbox::{Gap, confine_worker};
 use sys::{memory, stage_timer::StageTimer};
 use wire::{
     Closed, CodecKind, Inbox, Message, PacketSender, Tag, Transport, catch_panic,
@@ -20,14 +21,16 @@ pub struct Terms {
     pub transport: Transport,
     /// Maximum size of an encoded outcome, in bytes; a job with a larger outcome fails instead.
     pub max_outcome: u64,
+    /// Whether a sandbox is in force, so that the worker cannot open files of its parent.
+    pub is_sandboxed: bool,
 }
 
 /// Address space that a worker needs besides the space in use when it starts, in bytes: for the buffers of
 /// the largest packets and batches, and for its stack and heap to grow in small jobs.
 const WORKING_MEMORY: u64 = 1 << 20;
 
-/// Sends the hello and starts the job's context. Returns `None` if the context could not be started; the
-/// parent has then been sent the reason.
+/// Sends the hello, starts the job's context and applies the sandbox. Returns `None` if one of these failed;
+/// the parent has then been sent the reason.
 ///
 /// # Errors
 /// The parent is gone or does not send a valid welcome.
@@ -43,12 +46,16 @@ pub fn handshake<J: Job>(
     timer.enter(Stage::Load);
     let started = start::<J>(&welcome);
     timer.enter(Stage::Start);
-    let reply = match &started {
-        Ok(_) => Started::Ready,
-        Err(reason) => Started::Failed(reason.clone()),
+    let started = started.and_then(|(terms, context)| {
+        let gaps = confine_worker(&welcome.sandbox).map_err(|error| error.to_string())?;
+        Ok((terms, context, gaps.iter().map(Gap::to_string).collect()))
+    });
+    let (reply, agreed) = match started {
+        Ok((terms, context, sandbox_gaps)) => (Started::Ready { sandbox_gaps }, Some((terms, context))),
+        Err(reason) => (Started::Failed(reason), None),
     };
     send(sender, pack(&reply))?;
-    Ok(started.ok())
+    Ok(agreed)
 }
 
 /// Applies the parent's settings and starts the context, or returns the reason why it cannot.
@@ -56,7 +63,12 @@ fn start<J: Job>(welcome: &Welcome) -> Result<(Terms, J::Context), String> {
     let codec =
         CodecKind::from_number(welcome.codec).map_err(|error| format!("the worker cannot serve: {error}"))?;
     welcome.max_memory.map_or(Ok(()), limit_memory)?;
-    let terms = Terms { codec, transport: welcome.transport, max_outcome: welcome.max_outcome };
+    let terms = Terms {
+        codec,
+        transport: welcome.transport,
+        max_outcome: welcome.max_outcome,
+        is_sandboxed: !welcome.sandbox.is_off(),
+    };
     Ok((terms, start_context::<J>(codec, &welcome.context)?))
 }
 
@@ -122,6 +134,8 @@ mod tests {
         }
     }
 
+    const READY: Started = Started::Ready { sandbox_gaps: Vec::new() };
+
     /// Returns a worker's reply to a welcome with this codec.
     fn answer(codec: u32) -> Started {
         let (parent, worker) = memory_pair();
@@ -134,6 +148,7 @@ mod tests {
                 transport: Transport::Rings,
                 max_memory: None,
                 max_outcome: u64::MAX,
+                sandbox: sandbox::Sandbox::off(),
                 context,
             }),
         )
@@ -145,13 +160,13 @@ mod tests {
         let hello: Hello = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
         assert_eq!(hello, Hello::new("nothing"));
         let started = unpack(&inbox.receive(|| Ok(())).unwrap()).unwrap();
-        assert_eq!(agreed.is_some(), started == Started::Ready);
+        assert_eq!(agreed.is_some(), started == READY);
         started
     }
 
     #[test]
     fn rejects_missing_codec_by_name_or_number() {
-        assert_eq!(answer(CodecKind::default().number()), Started::Ready);
+        assert_eq!(answer(CodecKind::default().number()), READY);
         let Started::Failed(reason) = answer(99) else { panic!("the worker serves") };
         assert_eq!(reason, "the worker cannot serve: unknown codec number 99");
         #[cfg(not(feature = "codecs"))]

@@ -247,7 +247,8 @@ mod tests {
     }
 
     const CODEC: CodecKind = CodecKind::ALL[0];
-    const TERMS: Terms = Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX };
+    const TERMS: Terms =
+        Terms { codec: CODEC, transport: Transport::Channel, max_outcome: u64::MAX, is_sandboxed: false };
 
     /// Returns the message that a worker sends back for these jobs.
     fn reply(sent: &[Sample], flags: BatchFlags, halted: bool, terms: Terms) -> Message {

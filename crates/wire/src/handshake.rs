@@ -19,6 +19,7 @@
 
 use std::fmt;
 
+use sandbox::Sandbox;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -116,6 +117,8 @@ pub struct Welcome {
     pub max_memory: Option<u64>,
     /// Maximum size of an encoded outcome in bytes.
     pub max_outcome: u64,
+    /// Restrictions that the worker applies once its context is created.
+    pub sandbox: Sandbox,
     /// Arguments of the worker's context, encoded by `codec`.
     pub context: Vec<u8>,
 }
@@ -123,9 +126,12 @@ pub struct Welcome {
 /// Last message of the handshake: the result of creating the worker's context.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Started {
-    /// The context was created; the worker accepts jobs.
-    Ready,
-    /// The context could not be created, for this reason; the worker exits.
+    /// The context was created and the sandbox applied; the worker accepts jobs.
+    Ready {
+        /// Parts of the sandbox that are missing.
+        sandbox_gaps: Vec<String>,
+    },
+    /// The context could not be created or the sandbox not applied, for this reason; the worker exits.
     Failed(String),
 }
 

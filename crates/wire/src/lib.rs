@@ -22,6 +22,7 @@ compile_error!("runner-pool needs a codec: enable its feature `bincode`, a defau
 mod announced;
 pub mod batch;
 mod codec;
+mod file_request;
 pub mod handshake;
 mod inbox;
 mod link;
@@ -33,6 +34,7 @@ mod role;
 pub mod transfer;
 
 pub use codec::{CodecError, CodecKind, CommonCodec, UnknownCodec};
+pub use file_request::{request_files, requested_descriptor};
 pub use handshake::Transport;
 pub use inbox::{Inbox, POLL_DURATION};
 pub use link::{Closed, Link, PacketReceiver, PacketSender, memory_pair};
@@ -43,4 +45,4 @@ pub use rendezvous::{Rendezvous, RendezvousError, connect};
 pub use role::Role;
 
 /// Version of the layout and meaning of all messages; parent and worker must have the same version.
-pub const PROTOCOL_VERSION: u32 = 9;
+pub const PROTOCOL_VERSION: u32 = 10;

@@ -48,6 +48,8 @@ pub enum Tag {
     Outcomes = 2,
     /// The worker has received one part of a large message.
     PartReceived = 3,
+    /// The worker requests a file of the parent; see [`request_files`](crate::request_files).
+    FileRequest = 4,
 }
 
 /// A tag and a body, with room for the marker of a packet that carries the whole message.
@@ -147,7 +149,7 @@ impl Message {
     /// Returns the message's tag, or `None` if this version does not define it.
     #[must_use]
     pub fn tag(&self) -> Option<Tag> {
-        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartReceived]
+        [Tag::Control, Tag::Jobs, Tag::Outcomes, Tag::PartReceived, Tag::FileRequest]
             .into_iter()
             .find(|&t| t as u8 == self.content()[0])
     }

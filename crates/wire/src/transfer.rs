@@ -34,6 +34,8 @@ use std::{
 
 use sys::payload::Payload;
 
+use crate::file_request;
+
 pub use attached::AttachedFiles;
 pub use data::{Copied, LargeData};
 pub use opening::explain;
@@ -83,6 +85,11 @@ impl Files {
 
     fn list(&self) -> &[Arc<Payload>] {
         self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the files; those that several values refer to may be repeated.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Payload>> {
+        self.list().iter()
     }
 
     /// Number of files.
@@ -236,7 +243,10 @@ impl Reference {
         OPENED.with_borrow_mut(|files| match files.get_or_insert_default().entry(key) {
             Entry::Occupied(known) => Ok(known.get().clone()),
             Entry::Vacant(entry) => {
-                let open = |length| Payload::open_of_process(self.pid, self.fd, length);
+                let open = |length| match file_request::requested(self.fd) {
+                    Some(passed) => Payload::open_passed(passed?, length),
+                    None => Payload::open_of_process(self.pid, self.fd, length),
+                };
                 let file = open_with(self.pid, self.length, open)?;
                 HAS_OPENED.set(true);
                 Ok(entry.insert(Arc::new(file)).clone())

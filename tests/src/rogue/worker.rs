@@ -192,7 +192,7 @@ impl Rogue {
         if self.plan.misbehavior == NeverReady {
             hang();
         }
-        self.send(pack(&Started::Ready))
+        self.send(pack(&Started::Ready { sandbox_gaps: Vec::new() }))
     }
 
     /// Returns the answer of a correct worker; without outcomes if it cannot decode the jobs.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, value_parser};
 use cluster::{Queue, RunId};
 
-use super::{ProgramOptions, SupervisionArguments};
+use super::{ProgramOptions, SandboxArguments, SupervisionArguments};
 use crate::units;
 
 /// Address of the cluster and credentials. The address is parsed later, because clap would print it in its
@@ -189,6 +189,9 @@ pub(crate) struct NodeArguments {
 
     #[command(flatten)]
     pub(crate) supervision: SupervisionArguments,
+
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
 
     /// Program to start as a worker [default: this program]
     #[arg(long, value_name = "PATH")]

@@ -3,7 +3,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `values` | values of options |
-//! | `groups`, `admission`, `program`, `cluster` | options that several commands share |
+//! | `groups`, `admission`, `program`, `sandbox`, `cluster` | options that several commands share |
 //! | `run` | options of every command that runs jobs |
 //! | `each`, `advise`, `bench`, `cluster` | arguments of the subcommands of these names |
 //! | `command`, `arguments` | all subcommands, and the complete command line |
@@ -23,6 +23,7 @@ mod groups;
 mod program;
 mod read;
 mod run;
+mod sandbox;
 mod values;
 mod variables;
 
@@ -42,5 +43,6 @@ pub(crate) use self::{
     program::ProgramOptions,
     read::{command, command_named, print, read},
     run::RunOptions,
+    sandbox::SandboxArguments,
     values::{ExecutorKind, Format, Fsync, StatsFormat, TransportKind, When, file_parser},
 };

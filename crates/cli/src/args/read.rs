@@ -15,7 +15,7 @@ use crate::stdout::print_stdout;
 
 /// Options that apply to a local pool only. With `--cluster` the nodes choose these settings, and the cluster
 /// keeps the results without a journal.
-const LOCAL_OPTIONS: [&str; 25] = [
+const LOCAL_OPTIONS: [&str; 29] = [
     "workers",
     "executor",
     "batch",
@@ -36,6 +36,10 @@ const LOCAL_OPTIONS: [&str; 25] = [
     "max_load",
     "min_free_memory",
     "start_delay",
+    "sandbox",
+    "sandbox_read",
+    "sandbox_write",
+    "sandbox_net",
     "journal",
     "fsync",
     "trace",

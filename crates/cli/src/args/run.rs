@@ -6,8 +6,8 @@ use clap::{Args, value_parser};
 use pool::settings::CodecKind;
 
 use super::{
-    AdmissionArguments, ClusterOptions, ExecutorKind, JournalArguments, ProgramOptions, StatsFormat,
-    SupervisionArguments, TransportKind, When, file_parser,
+    AdmissionArguments, ClusterOptions, ExecutorKind, JournalArguments, ProgramOptions, SandboxArguments,
+    StatsFormat, SupervisionArguments, TransportKind, When, file_parser,
     values::{codec_parser, parse_batch},
 };
 use crate::units;
@@ -93,6 +93,9 @@ pub(crate) struct RunOptions {
 
     #[command(flatten)]
     pub(crate) admission: AdmissionArguments,
+
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
 
     #[command(flatten)]
     pub(crate) journal: JournalArguments,

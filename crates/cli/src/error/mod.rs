@@ -18,6 +18,8 @@ pub(crate) use define::DefineError;
 pub(crate) enum UsageError {
     #[error("{0} requires worker processes; set --executor (or RUNNER_EXECUTOR) to `processes`")]
     NeedsProcesses(&'static str),
+    #[error("{0} needs a sandbox: set --sandbox to `best-effort` or `strict`")]
+    NoSandbox(&'static str),
     #[error("{0} and {1} cannot both be written to standard output; write one of them to a file")]
     OneStandardOutput(&'static str, &'static str),
     #[error(
@@ -81,6 +83,8 @@ pub(crate) enum RunError {
     Spool(io::Error),
     #[error("{0}")]
     Pool(#[from] BuildError),
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::ApplyError),
     #[error("cannot run `{program}`: {error}")]
     Program { program: String, error: io::Error },
     #[error("{0}")]
@@ -104,6 +108,7 @@ impl RunError {
             | RunError::TooFewJobs { .. }
             | RunError::Spool(_) => ExitStatus::Journal,
             RunError::Program { .. }
+            | RunError::Sandbox(_)
             | RunError::ProgramFailed(_)
             | RunError::Pool(_)
             | RunError::PoolFailed(_)

@@ -14,6 +14,7 @@ fn number(kind: OutcomeKind) -> Option<u8> {
         OutcomeKind::Crashed => Some(3),
         OutcomeKind::Timeout => Some(4),
         OutcomeKind::Memory => Some(5),
+        OutcomeKind::Denied => Some(6),
         OutcomeKind::Invalid | OutcomeKind::Cancelled => None,
     }
 }

@@ -24,11 +24,12 @@ pub(crate) enum OutcomeKind {
     Crashed,
     Timeout,
     Memory,
+    Denied,
     Cancelled,
 }
 
 impl OutcomeKind {
-    pub(crate) const ALL: [OutcomeKind; 8] = [
+    pub(crate) const ALL: [OutcomeKind; 9] = [
         OutcomeKind::Succeeded,
         OutcomeKind::Invalid,
         OutcomeKind::Failed,
@@ -36,6 +37,7 @@ impl OutcomeKind {
         OutcomeKind::Crashed,
         OutcomeKind::Timeout,
         OutcomeKind::Memory,
+        OutcomeKind::Denied,
         OutcomeKind::Cancelled,
     ];
 
@@ -48,6 +50,7 @@ impl OutcomeKind {
             OutcomeKind::Crashed => "crashed",
             OutcomeKind::Timeout => "timeout",
             OutcomeKind::Memory => "memory",
+            OutcomeKind::Denied => "denied",
             OutcomeKind::Cancelled => "cancelled",
         }
     }
@@ -234,6 +237,9 @@ fn failure_body(failure: &JobError<ops::BuiltinError>) -> RecordBody {
         JobError::OutOfMemory(exhausted) => {
             worker_died(OutcomeKind::Memory, exhausted.death, exhausted.attempts, &exhausted.earlier)
         }
+        JobError::Denied(denied) => {
+            worker_died(OutcomeKind::Denied, denied.death, denied.attempts, &denied.earlier)
+        }
         JobError::Lost(lost) => {
             let error = ErrorObject::new(OutcomeKind::Crashed, &lost.cause);
             ErrorObject { attempts: Some(lost.attempts), ..error }.body(OutcomeKind::Crashed)
@@ -264,7 +270,11 @@ fn worker_died(kind: OutcomeKind, death: Death, attempts: u32, earlier: &[Death]
         DeathCause::Exited(code) => (Some(code), None),
         DeathCause::Signalled(number) => (None, Some(sys::signal::name(number))),
     };
-    let cause = if kind == OutcomeKind::Memory { "out of memory: " } else { "" };
+    let cause = match kind {
+        OutcomeKind::Memory => "out of memory: ",
+        OutcomeKind::Denied => "forbidden by the sandbox: ",
+        _ => "",
+    };
     let message =
         format!("{cause}the worker {}{}", describe_death(death), earlier_deaths("the worker", earlier));
     let (pid, signal, attempts) = (Some(death.pid), signal.as_deref(), Some(attempts));

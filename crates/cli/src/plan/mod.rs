@@ -6,6 +6,7 @@
 //! | `define` | user-defined ops: `--define` and `runner each` |
 //! | `journal` | the journal |
 //! | `process_pool` | the pool of worker processes |
+//! | `sandbox` | what workers or programs may do |
 //! | `cluster` | the connection to a cluster, and the executor of a run on it |
 //!
 //! Builds without the feature `cluster` use `no_cluster` instead of `cluster`.
@@ -16,6 +17,7 @@ mod cluster;
 mod define;
 mod journal;
 mod process_pool;
+mod sandbox;
 
 use std::{
     num::NonZeroU64,
@@ -32,7 +34,7 @@ use pool::{
     settings::{MAX_WORKERS, available_cores},
 };
 
-pub(crate) use self::{admission::AdmissionPlan, journal::JournalPlan};
+pub(crate) use self::{admission::AdmissionPlan, journal::JournalPlan, sandbox::SandboxPlan};
 
 use self::{cluster::ClusterPlan, define::DefinedOps, process_pool::PoolPlan};
 use crate::{
@@ -91,6 +93,7 @@ pub(crate) struct Plan {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) dry_run: bool,
+    pub(crate) sandbox: SandboxPlan,
     pool: PoolPlan,
 }
 
@@ -159,6 +162,8 @@ impl Plan {
     fn with(command: CommandPlan, arguments: RunOptions) -> Result<Plan, UsageError> {
         let CommandPlan { jobs, format, parse_options, layout, programs } = command;
         let pool = PoolPlan::new(&arguments);
+        let runs_programs = arguments.allow_command || !programs.is_empty();
+        let sandbox = SandboxPlan::new(&arguments.sandbox, runs_programs)?;
         let cluster = ClusterPlan::new(&arguments)?;
         // `RUNNER_EXECUTOR` applies to local runs only.
         let executor = if cluster.is_some() { ExecutorKind::Processes } else { arguments.executor };
@@ -190,6 +195,7 @@ impl Plan {
                 max_output: arguments.max_output.0,
                 max_result: arguments.max_result.0,
                 programs,
+                sandbox: sandbox.of_programs(),
             },
             workers,
             parsers: arguments.parsers.map(usize::from),
@@ -210,6 +216,7 @@ impl Plan {
             quiet: arguments.quiet,
             verbose: arguments.verbose,
             dry_run: arguments.dry_run,
+            sandbox,
             pool,
         })
     }
@@ -270,7 +277,10 @@ impl Plan {
         workers: usize,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<ProcessPool<Builtin>, BuildError> {
-        let pool = self.pool.build(self.limits.clone(), workers, observer)?;
+        let pool = self.pool.build(self.limits.clone(), self.sandbox.of_workers(), workers, observer)?;
+        if self.verbose {
+            self.sandbox.gaps().iter().for_each(|gap| warn(&format!("the sandbox is incomplete: {gap}")));
+        }
         if self.verbose
             && let Some(cause) = pool.transport_fallback()
         {
@@ -301,8 +311,9 @@ fn reject_process_options(arguments: &RunOptions, parse_options: &ParseOptions) 
         ("each", parse_options.each.is_some()),
         ("--define", !parse_options.defined.is_empty()),
     ];
-    if let Some((option, _)) = process_options.into_iter().find(|(_, given)| *given) {
-        return Err(UsageError::NeedsProcesses(option));
+    let given = process_options.into_iter().find(|(_, given)| *given).map(|(option, _)| option);
+    match given.or_else(|| arguments.sandbox.given()) {
+        Some(option) => Err(UsageError::NeedsProcesses(option)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use pool::{
     ProcessPool,
     error::BuildError,
     metrics::Observer,
-    settings::{BatchSize, CodecKind, Transport},
+    settings::{BatchSize, CodecKind, Sandbox, Transport},
 };
 
 use crate::args::RunOptions;
@@ -58,6 +58,7 @@ impl PoolPlan {
     pub(super) fn build(
         &self,
         limits: Limits,
+        sandbox: Sandbox,
         workers: usize,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<ProcessPool<Builtin>, BuildError> {
@@ -71,7 +72,8 @@ impl PoolPlan {
             .timeout_retries(self.timeout_retries)
             .pin(self.pin)
             .nice(self.nice)
-            .start_delay(self.start_delay);
+            .start_delay(self.start_delay)
+            .sandbox(sandbox);
         if let Some(limit) = self.timeout {
             builder = builder.time_limit(limit);
         }

@@ -16,7 +16,7 @@ pub(crate) use metrics::{MetricsRecorder, MetricsThread, MetricsWriter};
 pub(crate) use pauses::Pauses;
 pub(crate) use progress::Progress;
 pub(crate) use snapshot::print_snapshot;
-pub(crate) use stats::Stats;
+pub(crate) use stats::{SandboxRow, Stats};
 pub(crate) use time_accounting::ParentTimes;
 pub(crate) use view::RunView;
 

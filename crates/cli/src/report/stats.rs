@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::time_accounting::{ParentTimes, TimeAccounting, seconds};
 use crate::{
-    args::StatsFormat,
+    args::{ExecutorKind, StatsFormat},
     output::{Counts, OutcomeKind},
+    plan::Plan,
     units::{format_count, format_decimal},
 };
 
@@ -31,6 +32,9 @@ pub(crate) struct Stats {
     /// Programs of user-defined ops; omitted if there are none.
     #[serde(skip_serializing_if = "ProgramRow::is_empty")]
     programs: ProgramRow,
+    /// Omitted if there are no worker processes on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<SandboxRow>,
     ledger: TimeAccounting,
 }
 
@@ -39,6 +43,13 @@ struct ProgramRow {
     started: u64,
     replaced: u64,
     crashed: u64,
+}
+
+/// Level of the sandbox, and the parts of it that are missing.
+#[derive(Debug, Serialize)]
+pub(crate) struct SandboxRow {
+    level: String,
+    gaps: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +72,7 @@ impl Stats {
         counts: &Counts,
         (worker_stats, parent): (&[WorkerStats], &ParentTimes),
         elapsed: Duration,
+        sandbox: Option<SandboxRow>,
     ) -> Stats {
         let workers = worker_stats.iter().map(|worker| WorkerRow {
             slot: worker.worker.slot,
@@ -82,6 +94,7 @@ impl Stats {
             elapsed_s: elapsed.as_secs_f64(),
             workers: workers.collect(),
             programs: ProgramRow::new(worker_stats),
+            sandbox,
             ledger: TimeAccounting::new(worker_stats, parent),
         }
     }
@@ -111,6 +124,9 @@ impl Stats {
             let ProgramRow { started, replaced, crashed } = self.programs;
             let _ = writeln!(text, "\nprograms: {started} started, {replaced} replaced, {crashed} crashed");
         }
+        if let Some(sandbox) = &self.sandbox {
+            let _ = writeln!(text, "\nsandbox: {}", sandbox.text());
+        }
         text + "\n" + &self.ledger.table(self.jobs)
     }
 
@@ -134,6 +150,21 @@ impl Stats {
 
 /// Widths of the columns of the table. With separators the table is at most 100 columns wide.
 const WIDTHS: [usize; 11] = [10, 7, 10, 9, 8, 9, 9, 8, 8, 8, 4];
+
+impl SandboxRow {
+    /// Returns `None` if the jobs do not run on worker processes of this machine.
+    pub(crate) fn new(plan: &Plan) -> Option<SandboxRow> {
+        let is_local = plan.cluster.is_none() && plan.executor == ExecutorKind::Processes;
+        is_local.then(|| SandboxRow { level: plan.sandbox.level().to_string(), gaps: plan.sandbox.gaps() })
+    }
+
+    fn text(&self) -> String {
+        match self.gaps.is_empty() {
+            true => self.level.clone(),
+            false => format!("{}, incomplete: {}", self.level, self.gaps.join("; ")),
+        }
+    }
+}
 
 impl ProgramRow {
     fn new(worker_stats: &[WorkerStats]) -> ProgramRow {
@@ -188,7 +219,7 @@ mod tests {
         (worker.start_time, worker.busy, worker.lifetime, worker.cpu_time) = (time, time, time, time);
         worker.stage_times = stage_times;
         worker.programs = ProgramStats { started: 12, replaced: 10, crashed: 3 };
-        Stats::new(&Counts::default(), (&[worker], &ParentTimes::default()), time).table()
+        Stats::new(&Counts::default(), (&[worker], &ParentTimes::default()), time, None).table()
     }
 
     #[test]

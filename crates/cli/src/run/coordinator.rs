@@ -27,7 +27,7 @@ use crate::{
     files::Output,
     output::ReorderBuffer,
     plan::Plan,
-    report::{ParentTimes, Stats, print_summary},
+    report::{ParentTimes, SandboxRow, Stats, print_summary},
 };
 
 /// Grace period of running jobs after the first signal.
@@ -106,7 +106,7 @@ impl Coordinator {
         let elapsed = self.start.elapsed();
         print_summary(plan, &counts, elapsed);
         if let Some(format) = plan.stats {
-            let stats = Stats::new(&counts, (&workers, &parent), elapsed);
+            let stats = Stats::new(&counts, (&workers, &parent), elapsed, SandboxRow::new(plan));
             self.write_stats(plan, receiver, (format, &stats));
         }
         self.status

@@ -1,6 +1,6 @@
 //! The programs of user-defined ops of one worker.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use job::Crash;
 use sys::stream::print_error;
@@ -10,7 +10,7 @@ use super::{
     requests::Requests,
     running::{NoReply, RunningProgram, invalid_json_reply, unsolicited_reply},
 };
-use crate::{error::BuiltinError, value::Value};
+use crate::{error::BuiltinError, program_sandbox::ProgramSandbox, value::Value};
 
 /// All defined programs, and the last crash.
 #[derive(Debug)]
@@ -27,12 +27,14 @@ struct ManagedProgram {
     running: Option<RunningProgram>,
     /// The program was started before, by this worker or by a previous worker of the same slot.
     is_replaced: bool,
+    sandbox: Arc<ProgramSandbox>,
 }
 
 impl Programs {
-    pub(crate) fn new(definitions: Vec<ProgramDefinition>) -> Programs {
+    pub(crate) fn new(definitions: Vec<ProgramDefinition>, sandbox: &Arc<ProgramSandbox>) -> Programs {
         let is_replaced = env::var("RUNNER_GENERATION").is_ok_and(|generation| generation != "0");
-        let program = |definition| ManagedProgram { definition, running: None, is_replaced };
+        let program =
+            |definition| ManagedProgram { definition, running: None, is_replaced, sandbox: sandbox.clone() };
         Programs { programs: definitions.into_iter().map(program).collect(), crash: None }
     }
 
@@ -149,7 +151,7 @@ impl ManagedProgram {
     }
 
     fn start(&mut self, requests: Requests) -> Result<RunningProgram, CallError> {
-        let running = RunningProgram::start(&self.definition, requests).map_err(|error| {
+        let running = RunningProgram::start(&self.definition, requests, &self.sandbox).map_err(|error| {
             let program = self.definition.argv[0].to_string_lossy().into_owned();
             CallError::Job(BuiltinError::ProgramStart { program, reason: error.to_string() })
         })?;
@@ -199,8 +201,12 @@ mod tests {
         }
     }
 
+    fn unconfined(definition: ProgramDefinition) -> Programs {
+        Programs::new(vec![definition], &Arc::default())
+    }
+
     fn programs(script: &str) -> Programs {
-        Programs::new(vec![definition(script)])
+        unconfined(definition(script))
     }
 
     fn text(programs: &mut Programs, request: &str) -> Result<String, String> {
@@ -248,7 +254,7 @@ mod tests {
     fn large_requests_and_replies_do_not_deadlock() {
         let mut definition = definition("exec cat");
         definition.max_reply = 20 << 20;
-        let mut programs = Programs::new(vec![definition]);
+        let mut programs = unconfined(definition);
         let line = "x".repeat(10 << 20);
         for _ in 0..2 {
             assert_eq!(text(&mut programs, &line).unwrap().len(), line.len());
@@ -313,7 +319,7 @@ mod tests {
     fn program_that_does_not_start_in_time_is_killed() {
         let mut definition = definition("sleep 100");
         definition.start_timeout = Duration::from_millis(50);
-        let mut programs = Programs::new(vec![definition]);
+        let mut programs = unconfined(definition);
         assert!(text(&mut programs, "1").is_err());
         let crash = programs.crashed().unwrap();
         assert_eq!(crash.death.cause, DeathCause::Signalled(9));
@@ -324,7 +330,7 @@ mod tests {
     fn reads_replies_from_another_descriptor() {
         let mut definition = definition("while read -r x; do echo noise; echo $x >&7; done");
         definition.reply_fd = 7;
-        let mut programs = Programs::new(vec![definition]);
+        let mut programs = unconfined(definition);
         assert_eq!(text(&mut programs, "a").unwrap(), "a");
         assert_eq!(text(&mut programs, "b").unwrap(), "b");
     }
@@ -333,7 +339,7 @@ mod tests {
     fn json_results_errors_and_invalid_replies() {
         let mut definition = definition("while read -r x; do echo \"$x\"; done");
         definition.protocol = Protocol::Json;
-        let mut programs = Programs::new(vec![definition]);
+        let mut programs = unconfined(definition);
         let mut run = |request: &str| programs.run("op", request.as_bytes());
         assert_eq!(run(r#"{"result": 1}"#), Ok(Value::Json(b"1".to_vec().into())));
         assert_eq!(run(r#"{"error":"no"}"#), Err(BuiltinError::Program { message: "no".into() }));

@@ -22,6 +22,7 @@ use super::{
     spawn::Process,
     stderr::StderrRelay,
 };
+use crate::program_sandbox::ProgramSandbox;
 
 /// Number of bytes of the first request that are sent before the program is ready.
 const FIRST_PIECE: usize = 4 * 1024;
@@ -77,8 +78,12 @@ impl RunningProgram {
     /// # Errors
     /// If the program does not exist or cannot be executed, or no processes, descriptors, threads or memory
     /// are left.
-    pub(super) fn start(definition: &ProgramDefinition, requests: Requests) -> io::Result<RunningProgram> {
-        let (process, streams) = Process::spawn(definition)?;
+    pub(super) fn start(
+        definition: &ProgramDefinition,
+        requests: Requests,
+        sandbox: &ProgramSandbox,
+    ) -> io::Result<RunningProgram> {
+        let (process, streams) = Process::spawn(definition, sandbox)?;
         pipe::set_nonblocking(&streams.replies_from)?;
         let stderr = StderrRelay::start(streams.stderr, definition.stderr_prefix())?;
         Ok(RunningProgram {

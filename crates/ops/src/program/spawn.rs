@@ -19,7 +19,7 @@ use sys::{
 };
 
 use super::ProgramDefinition;
-use crate::command::SECRET_VARIABLES;
+use crate::{command::SECRET_VARIABLES, program_sandbox::ProgramSandbox};
 
 /// The process of a program, without its streams.
 #[derive(Debug)]
@@ -37,7 +37,10 @@ impl Process {
     ///
     /// # Errors
     /// If the program cannot be started; it has not run then.
-    pub(super) fn spawn(definition: &ProgramDefinition) -> io::Result<(Process, Streams)> {
+    pub(super) fn spawn(
+        definition: &ProgramDefinition,
+        sandbox: &ProgramSandbox,
+    ) -> io::Result<(Process, Streams)> {
         let mut argv = definition.argv.iter();
         let mut command = Command::new(argv.next().ok_or(io::ErrorKind::InvalidInput)?);
         command.args(argv).env("PYTHONUNBUFFERED", "1").stdin(Stdio::piped());
@@ -54,7 +57,7 @@ impl Process {
         }
         command.stderr(stderr_to);
         file_size_signal::restore(&mut command);
-        let mut program = Program::spawn(command)?;
+        let mut program = Program::spawn_confined(command, sandbox.confinement()?)?;
         let requests_to = program.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok((Process(program), Streams { requests_to, replies_from, stderr }))
     }

@@ -3,6 +3,7 @@
 use std::{any::type_name, io};
 
 use job::Job;
+use sandbox::ApplyError;
 use serve::{is_worker, worker_entries};
 use wire::{CodecError, RendezvousError};
 
@@ -89,10 +90,30 @@ pub enum BuildError {
         /// Names of the job types that have an entry.
         entries: Vec<&'static str>,
     },
+    /// The sandbox of the workers cannot be applied.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// This process is a worker at nesting depth [`MAX_NESTING`].
     #[error("pools are nested more than {MAX_NESTING} deep")]
     NestedTooDeep,
 }
+
+/// Reason why the sandbox of workers cannot be applied: the kernel lacks a part of it, or a path cannot be
+/// opened.
+///
+/// ```
+/// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+/// use pool::{ProcessPool, error::BuildError, settings::Sandbox};
+///
+/// let sandbox = Sandbox::compute().read("/no/such/path");
+/// match ProcessPool::<Square>::builder().sandbox(sandbox).build() {
+///     Err(BuildError::Sandbox(error)) => assert!(error.to_string().contains("/no/such/path"), "{error}"),
+///     _ => panic!("a pool with an impossible sandbox"),
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SandboxError(pub(super) ApplyError);
 
 fn listed(entries: &[&str]) -> String {
     match entries {

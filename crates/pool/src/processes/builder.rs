@@ -9,13 +9,14 @@ mod worker_env;
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use job::{Context, Job};
+use sandbox::Sandbox;
 use sched::Settings;
 use wire::{CodecKind, Rendezvous, Transport, transfer::collect};
 
 use super::{
     build_error::{
-        BuildError, DEPTH_VARIABLE, MAX_NESTING, check_entry, checked_niceness, checked_worker_count,
-        nesting_depth, pinned_cores,
+        BuildError, DEPTH_VARIABLE, MAX_NESTING, SandboxError, check_entry, checked_niceness,
+        checked_worker_count, nesting_depth, pinned_cores,
     },
     capture::StdioConfig,
     clock,
@@ -24,6 +25,7 @@ use super::{
     spawn_config::{SpawnConfig, WorkerProgram, usable_transport},
     supervisor,
     time_accounting::TimeAccounting,
+    worker_sandbox::WorkerSandbox,
 };
 use crate::{Observer, available_cores, observer::Observers, pressure::Limits};
 
@@ -51,6 +53,7 @@ pub struct ProcessPoolBuilder<J: Job> {
     transport: Transport,
     max_memory: Option<u64>,
     max_outcome: u64,
+    sandbox: Sandbox,
     pin: bool,
     nice: i32,
     stdio: StdioConfig,
@@ -138,6 +141,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             transport: Transport::default(),
             max_memory: None,
             max_outcome: u64::MAX,
+            sandbox: Sandbox::off(),
             pin: false,
             nice: 0,
             stdio: StdioConfig::default(),
@@ -288,6 +292,8 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// - [`BuildError::Context`]: the arguments of the worker state cannot be encoded.
     /// - [`BuildError::Nice`]: the niceness is out of range.
     /// - [`BuildError::Cores`]: workers are to be pinned, and the available cores cannot be determined.
+    /// - [`BuildError::Sandbox`]: a path of the sandbox cannot be opened, or the sandbox is strict and the
+    ///   kernel lacks a part of it.
     /// - [`BuildError::MissingEntry`]: this program is its own worker, and has not reached a worker entry for
     ///   this job type.
     /// - [`BuildError::NoEntry`]: this process was started as a worker but does not serve as one.
@@ -307,6 +313,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
         if self.pin {
             self.settings.spare_above = None;
         }
+        self.settings.is_sandboxed = !self.sandbox.is_off();
         Rendezvous::check()?;
         let mut context = Vec::new();
         let (encoded, context_files) = collect(|| self.codec.encode(&self.args, &mut context));
@@ -322,6 +329,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             transport_fallback,
             max_memory: self.max_memory,
             max_outcome: self.max_outcome,
+            sandbox: WorkerSandbox::new(self.sandbox).map_err(SandboxError)?,
             cores: pinned_cores(self.pin)?,
             nice: checked_niceness(self.nice)?,
             stdio: self.stdio,

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use job::{BatchId, Crashed, Job, JobError, JobRange, OutOfMemory, TimedOut, WorkerId};
+use job::{BatchId, Crashed, Denied, Job, JobError, JobRange, OutOfMemory, TimedOut, WorkerId};
 use nix::sys::signal::Signal;
 use sched::{Action, Verdict};
 use sys::{clock::now, shared_page::Running};
@@ -108,6 +108,9 @@ fn failure<J: Job>(verdict: Verdict, state: &PoolState<J>) -> JobError<J::Error>
         Verdict::Memory { death, attempts, earlier } => {
             OutOfMemory::new(death, attempts).with_earlier(earlier).into()
         }
+        Verdict::Denied { death, attempts, earlier } => {
+            Denied::new(death, attempts).with_earlier(earlier).into()
+        }
         Verdict::TimedOut { limit, attempts, earlier } => {
             TimedOut::new(limit, attempts).with_earlier(earlier).into()
         }
@@ -149,6 +152,9 @@ pub(crate) fn carry_out<J: Job>(
                 }
             }
             Effect::Send { to, sequence, batch, jobs, timed } => {
+                if !shared.spawn_config.sandbox.settings().is_off() {
+                    to.grant_files(jobs.iter().map(|slice| &slice.block.files));
+                }
                 to.send_batch(sequence, message(shared, &to, batch, &jobs, timed));
             }
             Effect::Deliver(jobs) => to_deliver.extend(jobs),
@@ -212,6 +218,7 @@ fn clone_failure<E>(failure: &JobError<E>) -> JobError<E> {
     match failure {
         JobError::Crashed(crashed) => JobError::Crashed(crashed.clone()),
         JobError::OutOfMemory(exhausted) => JobError::OutOfMemory(exhausted.clone()),
+        JobError::Denied(denied) => JobError::Denied(denied.clone()),
         JobError::TimedOut(timed_out) => JobError::TimedOut(timed_out.clone()),
         JobError::Broken(cause) => JobError::Broken(cause.clone()),
         _ => JobError::Cancelled,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    os::fd::AsFd,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,9 +17,9 @@ use sys::{
     process::Process,
     shared_page::{Running, SharedPage},
 };
-use wire::{Closed, Message, Outbox};
+use wire::{Closed, Message, Outbox, transfer::Files};
 
-use super::{capture::Capture, mailbox::Mailbox};
+use super::{capture::Capture, file_grants::FileGrants, mailbox::Mailbox};
 
 /// State of a worker outside the scheduler. Some of it is filled in while the worker starts; all of it but
 /// the metrics is dropped when the worker is reaped.
@@ -30,6 +31,8 @@ pub(crate) struct Handle {
     pub(super) mailbox: OnceLock<Mailbox>,
     /// Captured standard streams, once the process is about to be spawned.
     pub(super) capture: OnceLock<Capture>,
+    /// Files that it may request.
+    file_grants: FileGrants,
     outbox: Mutex<Option<Outbox>>,
     /// Number of batches that the scheduler has assigned to the worker.
     batches_sent: AtomicU64,
@@ -73,6 +76,7 @@ impl Handle {
             page: OnceLock::new(),
             mailbox: OnceLock::new(),
             capture: OnceLock::new(),
+            file_grants: FileGrants::default(),
             outbox: Mutex::new(None),
             batches_sent: AtomicU64::new(0),
             killed: AtomicBool::new(false),
@@ -287,6 +291,22 @@ impl Handle {
     /// closed, any answer is accepted.
     pub(crate) fn answered(&self) -> bool {
         self.outbox.lock().as_mut().is_none_or(Outbox::answered)
+    }
+
+    /// Allows the worker to request these files.
+    pub(crate) fn grant_files<'a>(&self, files: impl Iterator<Item = &'a Files>) {
+        files.for_each(|files| self.file_grants.add(files));
+    }
+
+    /// Answers the worker's request for a file. Returns `false` if it cannot be answered, not even by a
+    /// refusal.
+    #[must_use]
+    pub(crate) fn answer_file_request(&self, descriptor: u32) -> bool {
+        let Some(page) = self.page.get() else { return false };
+        let file = self.file_grants.get(descriptor);
+        let passed = file.and_then(|file| file.reopen().ok());
+        let answered = passed.is_some_and(|file| page.doorbell().answer(Some(file.as_fd())).is_ok());
+        answered || page.doorbell().answer(None).is_ok()
     }
 
     /// Records that the worker has received a part of a large message; returns `false` if none was on its

@@ -10,6 +10,7 @@ use wire::{
     batch::{OutcomesView, Status},
     catch_panic,
     handshake::{FinalReport, unpack},
+    requested_descriptor,
     transfer::{InvalidList, ReceivedFiles, with_received},
 };
 
@@ -118,6 +119,9 @@ impl<J: Job> Incoming<'_, J> {
         let handle = self.handle;
         let is_valid = match message.tag() {
             Some(Tag::PartReceived) => handle.part_received(),
+            Some(Tag::FileRequest) => {
+                requested_descriptor(message).is_some_and(|file| handle.answer_file_request(file))
+            }
             Some(Tag::Outcomes) => match OutcomesView::read(message) {
                 Some(view) => match self.take_files(&view) {
                     Ok(files) => self.handle_outcomes(&view, message.len() as u64, &files),

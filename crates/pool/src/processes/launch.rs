@@ -181,6 +181,7 @@ fn send_welcome(message: &Message, spawn_config: &SpawnConfig, handle: &Handle) 
         transport: spawn_config.transport,
         max_memory: spawn_config.max_memory,
         max_outcome: spawn_config.max_outcome,
+        sandbox: spawn_config.sandbox.settings().clone(),
         context: spawn_config.context.clone(),
     }));
     Ok(())
@@ -194,15 +195,18 @@ fn finish(
     handle: &Handle,
 ) -> Result<Inbox, LaunchError> {
     match unpack(message).map_err(|_| LaunchError::Protocol)? {
-        Started::Ready if handle.answered() => Ok(match (spawn_config.transport, handle.page.get()) {
-            (Transport::Rings, Some(page)) => {
-                let link = ring::parent_link(page.clone());
-                handle.connect(Outbox::with_capacity(link.sender, page.requests().capacity()));
-                Inbox::new(link.receiver)
-            }
-            _ => inbox,
-        }),
-        Started::Ready => Err(LaunchError::Protocol),
+        Started::Ready { sandbox_gaps } if handle.answered() => {
+            spawn_config.sandbox.note_gaps(sandbox_gaps);
+            Ok(match (spawn_config.transport, handle.page.get()) {
+                (Transport::Rings, Some(page)) => {
+                    let link = ring::parent_link(page.clone());
+                    handle.connect(Outbox::with_capacity(link.sender, page.requests().capacity()));
+                    Inbox::new(link.receiver)
+                }
+                _ => inbox,
+            })
+        }
+        Started::Ready { .. } => Err(LaunchError::Protocol),
         Started::Failed(reason) => Err(LaunchError::Context(reason)),
     }
 }

@@ -31,6 +31,7 @@
 //! | `help` | receiving on threads that wait for an outcome |
 //! | `launch` | start of a worker, step by step |
 //! | `spawn_config` | settings that a worker is started with |
+//! | `worker_sandbox`, `file_grants` | the sandbox of workers; files that they may request |
 //! | `capture` | captured standard output and standard error of workers |
 //! | `time_accounting` | time that the parent spends in each stage |
 //! | `clock` | the thread that sends the scheduler its ticks |
@@ -44,6 +45,7 @@ mod collect;
 mod effects;
 mod encode_queue;
 mod encoder;
+mod file_grants;
 mod flush;
 mod flush_policy;
 mod handle;
@@ -61,9 +63,10 @@ mod submitter;
 mod supervisor;
 mod time_accounting;
 mod transaction;
+mod worker_sandbox;
 mod worker_states;
 
-pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, WorkerCountError};
+pub use build_error::{BuildError, MAX_NESTING, MAX_WORKERS, SandboxError, WorkerCountError};
 pub use builder::ProcessPoolBuilder;
 pub use encode_queue::SubmitOffThread;
 pub use pool::ProcessPool;

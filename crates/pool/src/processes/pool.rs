@@ -169,6 +169,22 @@ impl<J: Job> ProcessPool<J> {
         self.shared.spawn_config.transport_fallback.as_ref().map(ToString::to_string)
     }
 
+    /// Returns the parts of the [sandbox](crate::settings::ProcessPoolBuilder::sandbox) that are missing:
+    /// those that the kernel lacks, and those that a worker could not apply. Empty if it is complete or off.
+    ///
+    /// ```
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::ProcessPool;
+    ///
+    /// let pool = ProcessPool::<Square>::builder().build()?;
+    /// assert!(pool.sandbox_gaps().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn sandbox_gaps(&self) -> Vec<String> {
+        self.shared.spawn_config.sandbox.gaps()
+    }
+
     /// Stops the pool: sends SIGTERM to all workers and their jobs' processes, and SIGKILL to those that have
     /// not exited after [`grace_period`](crate::settings::ProcessPoolBuilder::grace_period). Unfinished jobs
     /// are cancelled. Returns at once; [`join`](Executor::join) waits for the end.

@@ -6,7 +6,7 @@ use job::WorkerId;
 use sys::{call::CallError, placement::Placement, process_name, shared_page::SharedPage};
 use wire::{CodecKind, Transport, transfer::Files};
 
-use super::capture::StdioConfig;
+use super::{capture::StdioConfig, worker_sandbox::WorkerSandbox};
 
 /// The program that is started as a worker.
 pub(crate) struct WorkerProgram {
@@ -51,6 +51,8 @@ pub(crate) struct SpawnConfig {
     pub(crate) nice: i32,
     /// Standard output and standard error of the workers.
     pub(crate) stdio: StdioConfig,
+    /// Restrictions of workers.
+    pub(crate) sandbox: WorkerSandbox,
     /// Encoded arguments of the worker state.
     pub(crate) context: Vec<u8>,
     /// Files that the arguments refer to. Each worker opens them when it starts.

@@ -292,7 +292,7 @@ impl World {
             match verdict {
                 Verdict::Crashed { attempts, .. } => assert!(*attempts > self.settings.retries),
                 Verdict::TimedOut { attempts, .. } => assert!(*attempts > self.settings.timeout_retries),
-                Verdict::Cancelled | Verdict::Memory { .. } => {}
+                Verdict::Cancelled | Verdict::Memory { .. } | Verdict::Denied { .. } => {}
                 Verdict::Abandoned => assert!(self.sched.is_broken()),
             }
         }

@@ -62,6 +62,7 @@ impl Node {
             true
         });
         let started = watching.map_err(RunError::Thread).and_then(|()| {
+            plan.sandbox.check_programs()?;
             let pool = plan.make_processes(plan.workers, None)?;
             Ok(Arc::new(pool))
         });
@@ -108,6 +109,7 @@ fn pool_arguments(node: NodeArguments) -> Arguments {
         timeout: node.timeout,
         kill_after: node.kill_after,
         supervision: node.supervision,
+        sandbox: node.sandbox,
         worker_bin: node.worker_bin,
         program: node.program,
         ..defaults.run

@@ -58,6 +58,7 @@ pub(in crate::run) fn begin(
     watch(block_signals_and_requests(), FORCED_EXIT_TIMEOUT, notify).map_err(RunError::Thread)?;
     check_programs(plan.programs())?;
     check_machine(plan)?;
+    plan.sandbox.check_programs()?;
     let mut files = Files::open(plan)?;
     let journal = plan.journal.as_ref().zip(files.journal.take());
     let journal = journal.map(|(journal, file)| open_journal(journal, plan, file)).transpose()?;

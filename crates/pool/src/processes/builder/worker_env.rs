@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use job::Job;
+use sandbox::Sandbox;
 
 use super::ProcessPoolBuilder;
 
@@ -98,6 +99,30 @@ impl<J: Job> ProcessPoolBuilder<J> {
     /// ```
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.max_memory = Some(bytes);
+        self
+    }
+
+    /// Restricts what jobs can do, for jobs that only compute. Default: no restrictions. Each worker applies
+    /// the restrictions after its state is created; see [`Sandbox`]. A job that is killed for what it did
+    /// fails with [`JobError::Denied`](crate::JobError::Denied) and is not retried.
+    ///
+    /// ```standalone_crate
+    /// # mod sample { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/square.rs")); } use sample::Square;
+    /// use pool::{Executor, ProcessPool, settings::Sandbox};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     pool::enter_if_worker::<Square>();
+    ///     let pool = ProcessPool::builder().workers(1).sandbox(Sandbox::compute()).build()?;
+    ///     assert_eq!(pool.submit(Square(7))?.result()?, 49);
+    ///     for gap in pool.sandbox_gaps() {
+    ///         eprintln!("not restricted: {gap}");
+    ///     }
+    ///     pool.join();
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
         self
     }
 

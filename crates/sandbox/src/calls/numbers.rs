@@ -1,0 +1,33 @@
+//! Numbers of newer system calls, which are the same on all architectures. Not all C libraries name them.
+
+pub(super) const CALL_PIDFD_SEND_SIGNAL: i64 = 424;
+pub(super) const CALL_IO_URING_SETUP: i64 = 425;
+pub(super) const CALL_IO_URING_ENTER: i64 = 426;
+pub(super) const CALL_IO_URING_REGISTER: i64 = 427;
+pub(super) const CALL_OPEN_TREE: i64 = 428;
+pub(super) const CALL_MOVE_MOUNT: i64 = 429;
+pub(super) const CALL_FSOPEN: i64 = 430;
+pub(super) const CALL_FSCONFIG: i64 = 431;
+pub(super) const CALL_FSMOUNT: i64 = 432;
+pub(super) const CALL_FSPICK: i64 = 433;
+pub(super) const CALL_PIDFD_OPEN: i64 = 434;
+pub(super) const CALL_CLONE3: i64 = 435;
+pub(super) const CALL_CLOSE_RANGE: i64 = 436;
+pub(super) const CALL_OPENAT2: i64 = 437;
+pub(super) const CALL_PIDFD_GETFD: i64 = 438;
+pub(super) const CALL_FACCESSAT2: i64 = 439;
+pub(super) const CALL_PROCESS_MADVISE: i64 = 440;
+pub(super) const CALL_EPOLL_PWAIT2: i64 = 441;
+pub(super) const CALL_MOUNT_SETATTR: i64 = 442;
+pub(super) const CALL_QUOTACTL_FD: i64 = 443;
+pub(super) const CALL_PROCESS_MRELEASE: i64 = 448;
+pub(super) const CALL_FUTEX_WAITV: i64 = 449;
+pub(super) const CALL_FCHMODAT2: i64 = 452;
+pub(super) const CALL_MAP_SHADOW_STACK: i64 = 453;
+pub(super) const CALL_FUTEX_WAKE: i64 = 454;
+pub(super) const CALL_FUTEX_WAIT: i64 = 455;
+pub(super) const CALL_FUTEX_REQUEUE: i64 = 456;
+pub(super) const CALL_SETXATTRAT: i64 = 463;
+pub(super) const CALL_REMOVEXATTRAT: i64 = 466;
+pub(super) const CALL_OPEN_TREE_ATTR: i64 = 467;
+pub(super) const CALL_FILE_SETATTR: i64 = 469;
