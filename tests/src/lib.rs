@@ -10,6 +10,7 @@ mod case;
 pub mod counter;
 pub mod entry_checks;
 pub mod fault;
+pub mod hostile;
 mod jobs;
 mod journal_dir;
 pub mod large_data;

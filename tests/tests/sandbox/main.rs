@@ -1,0 +1,8 @@
+//! Tests of sandboxed workers and programs.
+
+mod command_line;
+mod gaps;
+mod programs;
+mod table;
+mod threads;
+mod work;
