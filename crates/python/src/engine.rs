@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroU64,
+    path::PathBuf,
     process,
     sync::{
         Arc,
@@ -10,9 +11,14 @@ use std::{
     time::Duration,
 };
 
-use pool::{Executor, ProcessPool, error::SubmitError, output::WorkerStdio, settings::OnWorkerDeath};
+use pool::{
+    Executor, ProcessPool,
+    error::SubmitError,
+    output::WorkerStdio,
+    settings::{OnWorkerDeath, Sandbox, SandboxLevel},
+};
 use pyo3::{
-    exceptions::{PyOSError, PyRuntimeError},
+    exceptions::{PyOSError, PyRuntimeError, PyValueError},
     prelude::*,
     types::{PyBytes, PyDict, PyTuple},
 };
@@ -33,6 +39,16 @@ use crate::{
 /// Time between SIGTERM and SIGKILL.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
+/// Level of a sandbox; paths that may be read, and written; and whether sockets are allowed.
+type SandboxArguments = (String, Vec<PathBuf>, Vec<PathBuf>, bool);
+
+fn to_sandbox((level, read, write, net): SandboxArguments) -> PyResult<Sandbox> {
+    let level: SandboxLevel = level.parse().map_err(|error: String| PyValueError::new_err(error))?;
+    let sandbox = read.iter().fold(Sandbox::off().with_level(level), Sandbox::read);
+    let sandbox = write.iter().fold(sandbox, Sandbox::write);
+    Ok(if net { sandbox.net() } else { sandbox })
+}
+
 /// A process pool that runs calls of Python functions.
 #[pyclass(frozen)]
 pub(crate) struct Pool {
@@ -51,7 +67,7 @@ impl Pool {
     /// variables to be set for them, and `settings` is passed to their `start` function.
     #[new]
     #[pyo3(signature = (completions, max_workers, command, environment, settings, *, timeout, max_memory,
-                        retries, max_tasks_per_child, break_on_crash))]
+                        retries, max_tasks_per_child, break_on_crash, sandbox))]
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
     fn new(
         py: Python<'_>,
@@ -65,12 +81,14 @@ impl Pool {
         retries: u32,
         max_tasks_per_child: Option<NonZeroU64>,
         break_on_crash: bool,
+        sandbox: SandboxArguments,
     ) -> PyResult<Pool> {
         let store = Arc::new(FunctionStore::new()?);
         let mut builder =
             ProcessPool::builder_with(Setup { functions: store.path(), settings, is_strict: break_on_crash })
                 .workers(max_workers)
                 .retries(retries)
+                .sandbox(to_sandbox(sandbox)?)
                 // As in Python's own pools, whose workers write to the streams of the program.
                 .stdout(WorkerStdio::Inherit)
                 .on_worker_death(if break_on_crash { OnWorkerDeath::Break } else { OnWorkerDeath::Replace });

@@ -48,6 +48,9 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &JobError<Raised>) -> PyRes
         JobError::OutOfMemory(exhausted) => {
             errors.call_method1("out_of_memory", (message, exhausted.death.pid, exhausted.attempts))
         }
+        JobError::Denied(denied) => {
+            errors.call_method1("denied", (message, denied.death.pid, denied.attempts))
+        }
         JobError::Cancelled => errors.call_method0("cancelled"),
         JobError::Broken(_) | JobError::Lost(_) | JobError::Refused(_) => {
             errors.call_method1("broken", (message,))

@@ -24,6 +24,7 @@ _MODULES = {
     "ProcessPoolExecutor": "_executor",
     "Future": "_future",
     "BrokenProcessPool": "_errors",
+    "JobDenied": "_errors",
     "JobTimeout": "_errors",
     "MemoryLimit": "_errors",
     "RemoteError": "_errors",

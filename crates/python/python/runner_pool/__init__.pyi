@@ -1,5 +1,6 @@
 from ._bench import bench as bench
 from ._errors import BrokenProcessPool as BrokenProcessPool
+from ._errors import JobDenied as JobDenied
 from ._errors import JobTimeout as JobTimeout
 from ._errors import MemoryLimit as MemoryLimit
 from ._errors import RemoteError as RemoteError

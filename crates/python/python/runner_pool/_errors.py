@@ -64,6 +64,18 @@ class MemoryLimit(MemoryError):
         return str(self.args[0])
 
 
+class JobDenied(PermissionError):
+    """The call did what the sandbox forbids, and its worker was killed for it."""
+
+    def __init__(self, message: str, pid: int, attempts: int) -> None:
+        super().__init__(message, pid, attempts)
+        self.pid = pid
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class RemoteError(Exception):
     """The call raised an exception that cannot be pickled. The message has its type and its message."""
 
@@ -117,6 +129,10 @@ def timed_out(message: str, limit: float, attempts: int) -> JobTimeout:
 
 def out_of_memory(message: str, pid: int, attempts: int) -> MemoryLimit:
     return MemoryLimit(message, pid, attempts)
+
+
+def denied(message: str, pid: int, attempts: int) -> JobDenied:
+    return JobDenied(message, pid, attempts)
 
 
 def cancelled() -> CancelledError:

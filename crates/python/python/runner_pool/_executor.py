@@ -114,6 +114,11 @@ class ProcessPoolExecutor(_Calls):
     - ``on_crash``: what happens when a worker crashes. ``"heal"``: the call fails with
       :class:`WorkerCrashed`, and the worker is replaced. ``"break"``: all calls fail, as those of Python's
       own executor do.
+    - ``sandbox``: ``"best-effort"`` or ``"strict"`` restricts what calls can do: no files, no network, no
+      other processes. Modules can still be imported. ``sandbox_read`` and ``sandbox_write`` are paths of files
+      and directories that may be read, or read and written; ``sandbox_net`` allows sockets. What is forbidden
+      raises :class:`PermissionError`, or kills the worker, and the call fails with :class:`JobDenied`. The
+      initializer is not restricted.
 
     ``mp_context`` is ignored, with a warning unless it is that of ``spawn``: workers are fresh interpreters.
     """
@@ -131,6 +136,10 @@ class ProcessPoolExecutor(_Calls):
         retries: int = 0,
         on_crash: Literal["heal", "break"] = "heal",
         threads_per_worker: int | None = None,
+        sandbox: Literal["off", "best-effort", "strict"] = "off",
+        sandbox_read: Iterable[str | os.PathLike[str]] = (),
+        sandbox_write: Iterable[str | os.PathLike[str]] = (),
+        sandbox_net: bool = False,
     ) -> None:
         workers = _worker_count(max_workers)
         if initializer is not None and not callable(initializer):
@@ -151,6 +160,7 @@ class ProcessPoolExecutor(_Calls):
             raise TypeError("retries must be an integer")
         if retries < 0:
             raise ValueError("retries must be >= 0")
+        restrictions = _sandbox(sandbox, sandbox_read, sandbox_write, sandbox_net)
         settings = _settings(initializer, initargs)
         self._completions = Completions()
         self._pool = _native.Pool(
@@ -164,6 +174,7 @@ class ProcessPoolExecutor(_Calls):
             retries=retries,
             max_tasks_per_child=max_tasks_per_child,
             break_on_crash=on_crash == "break",
+            sandbox=restrictions,
         )
         self._functions = _Functions(self._pool)
         _pools.add(self)
@@ -484,6 +495,31 @@ def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ..
     # With it, processes connect to each other through `multiprocessing`.
     key = bytes(multiprocessing.process.current_process().authkey)
     return pickle.dumps((sys.path, directory, sys.argv, key, pickled))
+
+
+# What extension modules are linked with.
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+
+
+def _sandbox(
+    level: str,
+    read: Iterable[str | os.PathLike[str]],
+    write: Iterable[str | os.PathLike[str]],
+    net: bool,
+) -> tuple[str, list[str], list[str], bool]:
+    """Returns the restrictions of the workers, which can read what can be imported."""
+    if level not in ("off", "best-effort", "strict"):
+        raise ValueError('sandbox must be "off", "best-effort" or "strict"')
+    readable, writable = ([os.fspath(path) for path in paths] for paths in (read, write))
+    if level == "off":
+        if readable or writable or net:
+            raise ValueError("sandbox_read, sandbox_write and sandbox_net need a sandbox")
+        return (level, [], [], False)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    libraries = filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    code = (*sys.path, sys.prefix, sys.base_prefix, package, *libraries, *_LIBRARIES)
+    imports = {os.path.abspath(path) for path in code}
+    return (level, [*sorted(filter(os.path.exists, imports)), *readable], writable, net)
 
 
 def parse_size(size: float | str | None) -> int | None:

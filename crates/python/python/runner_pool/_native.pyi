@@ -44,6 +44,7 @@ class Pool:
         retries: int,
         max_tasks_per_child: int | None,
         break_on_crash: bool,
+        sandbox: tuple[str, list[str], list[str], bool],
     ) -> None: ...
     def add_function(self, pickle: bytes) -> Function: ...
     def submit(
