@@ -10,7 +10,7 @@ use nix::{
 use super::row::{Free, Result, Row, Scene, address, call, done, own, parent, seccomp};
 
 pub(super) const ROWS: &[Row] = &[
-    seccomp("execute a program in its place", |scene| executing(scene), Free::Fails(libc::ENOENT)),
+    seccomp("execute a program in its place", executing, Free::Fails(libc::ENOENT)),
     seccomp("execute a program from memory", |_| executing_memory(), Free::Fails(libc::ENOEXEC)),
     seccomp("start a program", |_| starting(), Free::Succeeds),
     seccomp("fork", |_| forking(), Free::Succeeds),

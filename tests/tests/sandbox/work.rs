@@ -97,7 +97,7 @@ fn panics_have_backtraces_with_names() {
 }
 
 /// Returns the cause of the worker's death in a job.
-fn death(sandbox: &Sandbox, transport: Transport, job: Probe) -> DeathCause {
+fn death(sandbox: &Sandbox, transport: Transport, job: &Probe) -> DeathCause {
     let builder = builder::<Probe>(1).retries(0).sandbox(sandbox.clone()).transport(transport);
     let pool = builder.build().unwrap();
     let outcome = pool.submit(job.clone()).unwrap().result_timeout(TIMEOUT);
@@ -113,7 +113,7 @@ fn deaths_have_the_same_causes() {
     let _case = Case::begin();
     for sandbox in sandboxes() {
         for transport in TRANSPORTS {
-            let death = |job| death(&sandbox, transport, job);
+            let death = |job: Probe| death(&sandbox, transport, &job);
             assert_eq!(death(Probe::Abort), DeathCause::Signalled(libc::SIGABRT));
             // The standard library's handler reports the overflow, and aborts.
             assert_eq!(death(Probe::Fault(Fault::Recursion)), DeathCause::Signalled(libc::SIGABRT));
