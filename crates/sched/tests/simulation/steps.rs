@@ -140,7 +140,8 @@ impl World {
         // Any job of its current batch may be charged with the death: it depends on what was last seen running.
         let current = worker.batches.iter().find(|batch| !batch.1.is_empty());
         self.charged.extend(current.iter().flat_map(|batch| &batch.1));
-        let death = Death { pid: 1, cause: DeathCause::Signalled(9) };
+        let signal = if self.rng.one_in(3) { SIGSYS } else { SIGKILL };
+        let death = Death { pid: 1, cause: DeathCause::Signalled(signal) };
         let memory = self.rng.one_in(10);
         for _ in 0..2 {
             self.handle(Event::Died { worker: id, running, recovered: kept, death, out_of_memory: memory });

@@ -95,6 +95,7 @@ impl World {
             batch_size: std::num::NonZeroU64::new(rng.below(6)).map_or(BatchSize::Auto, BatchSize::Fixed),
             max_rss: rng.one_in(4).then_some(1_000),
             recycle_rss: rng.one_in(4).then_some(500),
+            is_sandboxed: seed.is_multiple_of(5),
             spare_above: (!seed.is_multiple_of(3)).then(|| Duration::from_millis(seed % 5)),
         };
         World {
