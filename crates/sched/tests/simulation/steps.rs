@@ -7,6 +7,10 @@ use sched::{Event, JobLimits, StartFailure, Verdict};
 
 use super::{FakeWorker, World};
 
+/// Numbers of signals.
+const SIGKILL: i32 = 9;
+const SIGSYS: i32 = 31;
+
 impl World {
     fn submit(&mut self) {
         let start = self.jobs.len() as u64;
