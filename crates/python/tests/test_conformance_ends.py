@@ -20,7 +20,8 @@ def test_mtc_01_a_worker_serves_exactly_its_number_of_calls():
         pids = []
         for _ in range(9):
             pids.append(pool.submit(faults.identify).result(TIMEOUT))
-            wait_until("one worker at most", lambda: len(workers_of(os.getpid())) <= 1)
+            # The second one is ready to replace the first one, if workers start slowly.
+            wait_until("two workers at most", lambda: len(workers_of(os.getpid())) <= 2)
         assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
 
 
@@ -103,7 +104,7 @@ def test_kill_03_nested_pools_and_programs_of_calls_are_killed(tmp_path):
     pool.kill_workers()
     pool.shutdown()
     assert time.monotonic() - begin < 10
-    assert nested.cancelled() and program.cancelled()
+    assert all(isinstance(call.exception(), BrokenProcessPool) for call in (nested, program))
     # The check after each test finds what is left of them.
 
 
@@ -116,9 +117,9 @@ def test_force_01_a_forced_stop_with_many_calls_queued_and_a_fresh_pool():
     pool.kill_workers()
     pool.shutdown()
     assert time.monotonic() - begin < 5
-    with pytest.raises(concurrent.futures.CancelledError):
+    with pytest.raises((concurrent.futures.CancelledError, BrokenProcessPool)):
         list(results)
-    assert all(future.cancelled() for future in running)
+    assert all(isinstance(future.exception(), BrokenProcessPool) for future in running)
     with ProcessPoolExecutor(1) as fresh:
         check_usable(fresh)
 
@@ -143,7 +144,10 @@ def test_force_03_a_stop_with_large_arguments_on_their_way():
     begin = time.monotonic()
     pool.kill_workers()
     pool.shutdown()
-    assert time.monotonic() - begin < 10 and all(future.cancelled() for future in futures)
+    assert time.monotonic() - begin < 10
+    # Those that a worker had received fail.
+    ends = [future.cancelled() or isinstance(future.exception(), BrokenProcessPool) for future in futures]
+    assert all(ends), futures
 
 
 def test_tmo_01_a_late_call_fails_alone_and_its_worker_is_replaced():

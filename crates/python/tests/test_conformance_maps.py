@@ -157,7 +157,7 @@ def test_map_12_a_break_or_stop_is_reported_to_the_reader():
     results = pool.map(calls.sleep, [0, *[100] * 20])
     assert next(results) == 0
     pool.kill_workers()
-    with pytest.raises(concurrent.futures.CancelledError):
+    with pytest.raises(BrokenProcessPool):
         next(results)
     pool.shutdown()
 

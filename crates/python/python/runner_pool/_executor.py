@@ -405,7 +405,7 @@ class _Pools:
 
     def kill(self) -> None:
         self.is_at_exit = True
-        pools = list(self._open.values())
+        pools = [pool for pool, _ in self._open.values()]
         for pool in pools:
             pool.kill_workers()
         for pool in pools:
