@@ -117,9 +117,10 @@ impl Pool {
         })
     }
 
-    /// Adds a pickled function.
-    fn add_function(&self, pickle: &Bound<'_, PyBytes>) -> PyResult<Function> {
-        Ok(Function { id: self.store.add(pickle.as_bytes())? })
+    /// Adds a pickled function; `is_temporary` if it is for one map.
+    #[pyo3(signature = (pickle, *, is_temporary))]
+    fn add_function(&self, pickle: &Bound<'_, PyBytes>, is_temporary: bool) -> PyResult<Function> {
+        Ok(Function { stored: Arc::new(self.store.add(pickle.as_bytes(), is_temporary)?) })
     }
 
     /// Submits a call for `future`, and gives it its job; or fails the future if the call cannot be pickled.
@@ -138,10 +139,11 @@ impl Pool {
         self.check_process()?;
         let (target, object) = match (function, keywords) {
             (None, _) => (Target::Whole, args.into_any()),
-            (Some(function), None) => (Target::Args(function.id), args.into_any()),
-            (Some(function), Some(keywords)) => {
-                (Target::ArgsAndKeywords(function.id), (args, keywords).into_pyobject(py)?.into_any())
-            }
+            (Some(function), None) => (Target::Args(function.stored.id()), args.into_any()),
+            (Some(function), Some(keywords)) => (
+                Target::ArgsAndKeywords(function.stored.id()),
+                (args, keywords).into_pyobject(py)?.into_any(),
+            ),
         };
         let pickle = match self.pickler.dump(&object) {
             Ok(pickle) => pickle,
@@ -153,7 +155,11 @@ impl Pool {
         };
         self.queue.add();
         match self.pool.submit_with(Call { target, pickle }, options.0) {
-            Ok(job) => JobHandle::attach(future, job, self.queue.clone(), self.pickler.clone(), self.process),
+            Ok(job) => {
+                let function = function.map(|function| function.stored.clone());
+                let (queue, pickler) = (self.queue.clone(), self.pickler.clone());
+                JobHandle::attach(future, job, function, queue, pickler, self.process)
+            }
             Err(refusal) => {
                 self.queue.complete();
                 Err(failure::refused(py, refusal))
@@ -165,7 +171,7 @@ impl Pool {
     /// is the maximum number of calls without a result that has been taken; without it, all are submitted at
     /// once. `owner` is kept until all are.
     #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
-    #[pyo3(signature = (function, arguments, options, *, owner, is_temporary, chunksize, ahead, timeout))]
+    #[pyo3(signature = (function, arguments, options, *, owner, chunksize, ahead, timeout))]
     fn map(
         &self,
         py: Python<'_>,
@@ -173,7 +179,6 @@ impl Pool {
         arguments: Py<PyAny>,
         options: Py<Options>,
         owner: Py<PyAny>,
-        is_temporary: bool,
         chunksize: usize,
         ahead: Option<u64>,
         timeout: Option<f64>,
@@ -185,14 +190,15 @@ impl Pool {
         let source = Source {
             arguments: Some(arguments),
             owner: Some(owner),
-            target: Target::Args(function.id),
+            target: Target::Args(function.stored.id()),
             options,
             chunk: chunksize,
             ahead,
             deadline: waiting::deadline(timeout),
         };
-        let store = is_temporary.then(|| self.store.clone());
-        let mut results = Results::new(source, |sink| self.pool.submitter(sink), self.pickler.clone(), store);
+        let function = function.stored.clone();
+        let mut results =
+            Results::new(source, |sink| self.pool.submitter(sink), self.pickler.clone(), function);
         results.submit(py)?;
         Ok(results)
     }

@@ -14,6 +14,7 @@ use crate::{
     call::Call,
     completions::{Held, Queue},
     engine,
+    functions::StoredFunction,
     outcome::{self, Kind, Outcome},
     pickler::Pickler,
     settling::{self, Settled},
@@ -31,6 +32,8 @@ pub(crate) struct Submitted {
     /// unpickling it may be interrupted.
     outcome: OnceLock<Outcome>,
     progress: Mutex<Progress>,
+    /// Keeps the function until the call has ended.
+    _function: Option<Arc<StoredFunction>>,
     queue: Arc<Queue>,
     pickler: Arc<Pickler>,
 }
@@ -166,13 +169,20 @@ impl JobHandle {
     pub(crate) fn attach(
         future: Bound<'_, PyAny>,
         job: JobFuture<Call>,
+        function: Option<Arc<StoredFunction>>,
         queue: Arc<Queue>,
         pickler: Arc<Pickler>,
         process: u32,
     ) -> PyResult<()> {
         let py = future.py();
-        let call =
-            Arc::new(Submitted { job, outcome: OnceLock::new(), progress: Mutex::default(), queue, pickler });
+        let call = Arc::new(Submitted {
+            job,
+            outcome: OnceLock::new(),
+            progress: Mutex::default(),
+            _function: function,
+            queue,
+            pickler,
+        });
         let handle = Py::new(py, JobHandle { call: call.clone(), process });
         let stored = handle.and_then(|handle| future.setattr(intern!(py, "_job"), handle));
         let (ended, future) = (call.clone(), future.unbind());

@@ -3,6 +3,7 @@
 //! The module has the parts that need the engine or have to be fast: encoding of calls and results, pools,
 //! the iterator of `map`, and the main loop of a worker. Everything else is Python, in `python/runner_pool`.
 
+mod cache;
 mod call;
 mod completions;
 mod engine;

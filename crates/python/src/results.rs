@@ -21,7 +21,7 @@ use pyo3::{
 use crate::{
     call::{Call, CallOutcome, Target},
     engine, failure,
-    functions::FunctionStore,
+    functions::StoredFunction,
     options::Options,
     outcome::{self, Kind, Outcome},
     pickler::Pickler,
@@ -72,7 +72,20 @@ impl Received {
     }
 }
 
-impl Sink<Call> for MapSink {
+/// What the engine has until the last call of a map is resolved.
+struct CallSink {
+    answers: Arc<MapSink>,
+    /// Keeps the function for the calls.
+    _function: Arc<StoredFunction>,
+}
+
+impl Sink<Call> for CallSink {
+    fn resolve(&self, resolved: Vec<Resolved<Call>>) {
+        self.answers.resolve(resolved);
+    }
+}
+
+impl MapSink {
     fn resolve(&self, resolved: Vec<Resolved<Call>>) {
         let mut received = self.received.lock();
         for Resolved { tag, outcome } in resolved {
@@ -82,9 +95,7 @@ impl Sink<Call> for MapSink {
             self.arrived.notify_all();
         }
     }
-}
 
-impl MapSink {
     /// Waits for the answer to the next call, and takes it and all after it that are there.
     fn wait(&self, time: Duration, ready: &Mutex<VecDeque<Answer>>) -> bool {
         let mut received = self.received.lock();
@@ -124,8 +135,8 @@ pub(crate) struct Results {
     pickler: Arc<Pickler>,
     submitted: u64,
     yielded: u64,
-    /// The store of the function if it is to be freed at the end of the map.
-    temporary: Option<Arc<FunctionStore>>,
+    /// Keeps the function for calls that are not submitted yet.
+    function: Option<Arc<StoredFunction>>,
     /// The process that submitted the calls. In a process that is forked from it, there are no results.
     process: u32,
 }
@@ -135,18 +146,19 @@ impl Results {
         source: Source,
         submitter: impl FnOnce(Arc<dyn Sink<Call>>) -> Box<dyn Submitter<Call>>,
         pickler: Arc<Pickler>,
-        temporary: Option<Arc<FunctionStore>>,
+        function: Arc<StoredFunction>,
     ) -> Results {
         let sink = Arc::new(MapSink::default());
+        let calls = CallSink { answers: sink.clone(), _function: function.clone() };
         Results {
             source,
-            submitter: Mutex::new(Some(submitter(sink.clone()))),
+            submitter: Mutex::new(Some(submitter(Arc::new(calls)))),
             sink,
             ready: Mutex::default(),
             pickler,
             submitted: 0,
             yielded: 0,
-            temporary,
+            function: Some(function),
             process: process::id(),
         }
     }
@@ -297,22 +309,14 @@ impl Results {
             return;
         }
         let is_complete = self.source.arguments.is_none() && self.yielded == self.submitted;
-        if is_complete {
-            self.free_function();
-        } else {
+        if !is_complete {
             submitter.cancel_waiting();
         }
+        self.function = None;
         self.source.arguments = None;
         self.source.owner = None;
         self.ready.get_mut().clear();
         self.submitted = self.yielded;
-    }
-
-    /// Frees the function, which no call needs any more.
-    fn free_function(&self) {
-        if let (Some(store), Target::Args(id)) = (&self.temporary, self.source.target) {
-            store.free(id);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The worker: a Python interpreter that runs calls.
 
-use std::{collections::HashMap, process};
+use std::process;
 
 use pool::{Job, worker::Context};
 use pyo3::{
@@ -10,14 +10,12 @@ use pyo3::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cache::FunctionCache,
     call::{Call, Pickle, Target},
     failure::Raised,
     functions::{FunctionId, FunctionReader},
     pickler::{Pickler, Received},
 };
-
-/// Number of functions that a worker keeps.
-const MAX_FUNCTIONS: usize = 1000;
 
 /// What a worker needs before its first call.
 #[derive(Clone, Serialize, Deserialize)]
@@ -35,8 +33,7 @@ pub(crate) struct Setup {
 pub(crate) struct Interpreter {
     pickler: Pickler,
     store: FunctionReader,
-    /// Functions that have been called.
-    functions: HashMap<FunctionId, Py<PyAny>>,
+    functions: FunctionCache,
     /// The function that describes an exception.
     describe: Py<PyAny>,
     /// The function to be called before the worker exits.
@@ -61,7 +58,7 @@ impl Context for Interpreter {
                 Ok(Interpreter {
                     pickler: Pickler::new(py, setup.is_strict)?,
                     store,
-                    functions: HashMap::new(),
+                    functions: FunctionCache::default(),
                     describe: worker.getattr("describe")?.unbind(),
                     finish: worker.getattr("finish")?.unbind(),
                     end_fork: worker.getattr("end_fork")?.unbind(),
@@ -132,13 +129,10 @@ impl Interpreter {
     }
 
     fn function<'py>(&mut self, py: Python<'py>, id: FunctionId) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(function) = self.functions.get(&id) {
+        if let Some(function) = self.functions.find(id, &self.store) {
             return Ok(function.bind(py).clone());
         }
         let function = self.pickler.load_bytes(py, &self.store.read(id)?)?;
-        if self.functions.len() >= MAX_FUNCTIONS {
-            self.functions.clear();
-        }
         self.functions.insert(id, function.clone().unbind());
         Ok(function)
     }

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import concurrent.futures
 import multiprocessing.process
-import operator
 import os
 import pickle
 import subprocess
 import sys
 import threading
-import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
-from . import _native, _pickling, _worker
+from . import _native, _pickling
 from ._completions import Completions
 from ._errors import BrokenProcessPool, without_frames
+from ._functions import Functions
 from ._future import Future
 
 P = ParamSpec("P")
@@ -32,8 +31,6 @@ _THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-
-_MAX_CACHED_FUNCTIONS = 1000
 
 
 class _Calls(concurrent.futures.Executor):
@@ -85,13 +82,11 @@ class _Calls(concurrent.futures.Executor):
             raise ValueError("buffersize must be None or > 0")
         executor = self._executor
         executor._check_open()
-        function, is_temporary = executor._functions.find_for_map(fn)
         return executor._pool.map(
-            function,
+            executor._functions.find_for_map(fn),
             zip(*iterables),  # noqa: B905 - as in the standard library
             self._options,
             owner=executor,
-            is_temporary=is_temporary,
             chunksize=chunksize or 1,
             ahead=buffersize,
             timeout=timeout,
@@ -176,7 +171,7 @@ class ProcessPoolExecutor(_Calls):
             break_on_crash=on_crash == "break",
             sandbox=restrictions,
         )
-        self._functions = _Functions(self._pool)
+        self._functions = Functions(self._pool)
         _pools.add(self)
 
     @property
@@ -275,100 +270,6 @@ class OptionsView(_Calls):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._viewed.shutdown(wait, cancel_futures=cancel_futures)
-
-
-class _Sent(NamedTuple):
-    """A function that a pool has been given."""
-
-    # Keeps the function alive, and so its address its own.
-    function: object
-    pickled: bytes
-    place: _native.Function
-    # What its pickle contains: see `_captured`.
-    captured: tuple[object, ...]
-
-
-class _Functions:
-    """The functions that a pool has been given."""
-
-    def __init__(self, pool: _native.Pool) -> None:
-        self._pool = pool
-        # By the address of the function.
-        self._known: dict[int, _Sent] = {}
-        # That of the workers.
-        self._path = list(sys.path)
-
-    def find(self, fn: Any) -> _native.Function | None:
-        """Returns the place of a function; None if it is to be pickled with each call."""
-        known = self._known.get(id(fn))
-        if known is not None and (not known.captured or _are_same(known.captured, _captured(fn))):
-            return known.place
-        return self._add(fn, _pickling.dump_whole(fn)) if _is_plain(fn) else None
-
-    def find_for_map(self, fn: Any) -> tuple[_native.Function, bool]:
-        """Returns the place of a function as it is now, and whether it is for this map only."""
-        pickled = _pickling.dump_whole(fn)
-        if not _is_plain(fn):
-            return self._pool.add_function(pickled), True
-        known = self._known.get(id(fn))
-        # The pickle of a function may contain values of variables, which may have changed.
-        if known is not None and known.pickled == pickled:
-            return known.place, False
-        return self._add(fn, pickled), False
-
-    def _add(self, fn: Any, pickled: bytes) -> _native.Function:
-        place = self._pool.add_function(self._with_path(pickled))
-        if len(self._known) >= _MAX_CACHED_FUNCTIONS:
-            self._known.pop(next(iter(self._known)), None)
-        captured = _captured(fn) if _pickling.is_by_value(fn) else ()
-        self._known[id(fn)] = _Sent(fn, pickled, place, captured)
-        return place
-
-    def _with_path(self, pickled: bytes) -> bytes:
-        """Adds what has been added to the path of modules since the workers were given it."""
-        added = [entry for entry in sys.path if entry not in self._path]
-        return pickle.dumps(_WithPath(added, pickled)) if added else pickled
-
-
-class _WithPath:
-    """Is unpickled as the function whose pickle it contains, after the path of modules was extended."""
-
-    def __init__(self, entries: list[str], pickled: bytes) -> None:
-        self._arguments = entries, pickled
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _worker.with_path, self._arguments
-
-
-def _captured(fn: Any) -> tuple[object, ...]:
-    """Returns the objects that a function which is pickled by value refers to itself: its code, its defaults,
-    its captured variables, and its global ones. If one of them is assigned to, the pickle is out of date; a
-    change inside of one is not seen."""
-    code = getattr(fn, "__code__", None)
-    if code is None:
-        return ()
-    values = fn.__globals__
-    cells = (_contents(cell) for cell in fn.__closure__ or ())
-    names = (values.get(name) for name in code.co_names)
-    return (code, fn.__defaults__, fn.__kwdefaults__, *cells, *names)
-
-
-def _contents(cell: types.CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None  # It has not been assigned to.
-
-
-def _are_same(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
-    return len(some) == len(others) and all(map(operator.is_, some, others))
-
-
-def _is_plain(fn: Any) -> bool:
-    """Returns whether a function has no state of its own but its definition."""
-    if isinstance(fn, types.BuiltinFunctionType):
-        return fn.__self__ is None or isinstance(fn.__self__, types.ModuleType)
-    return isinstance(fn, (types.FunctionType, type))
 
 
 class _Pools:

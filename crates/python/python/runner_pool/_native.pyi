@@ -13,7 +13,10 @@ class Options:
         priority: int = 0,
     ) -> None: ...
 
-class Function: ...
+class Function:
+    @property
+    def size(self) -> int: ...
+    def holds(self, pickle: bytes) -> bool: ...
 
 class JobHandle:
     def cancel(self, future: Any) -> bool: ...
@@ -46,7 +49,7 @@ class Pool:
         break_on_crash: bool,
         sandbox: tuple[str, list[str], list[str], bool],
     ) -> None: ...
-    def add_function(self, pickle: bytes) -> Function: ...
+    def add_function(self, pickle: bytes, *, is_temporary: bool) -> Function: ...
     def submit(
         self,
         future: Any,
@@ -62,7 +65,6 @@ class Pool:
         options: Options,
         *,
         owner: Any,
-        is_temporary: bool,
         chunksize: int,
         ahead: int | None,
         timeout: float | None,
