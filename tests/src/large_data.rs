@@ -2,6 +2,7 @@
 
 use std::{fs, io::Write, os::fd::AsRawFd, path::PathBuf, process};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pool::{
     Executor, Job, ProcessPool,
     data::{Blob, BlobWriter, Shared},
@@ -32,7 +33,8 @@ pub enum Large {
     Forge(Forgery),
     /// Returns bytes with a limit of this many descriptors.
     MakeWithin(u64),
-    /// Writes bytes without a descriptor, and then with one; returns the errors of both and of the end.
+    /// Writes bytes with a limit of the size of files, and then without; returns the errors of both and of
+    /// the end.
     WriteWithin(u64),
     /// Returns the number of files with shared data that the worker has open.
     CountFiles(Vec<Blob>),
@@ -197,15 +199,15 @@ impl Job for Large {
                 Ok(Answer { data: Data::Forged(forgery), ..Answer::new(0, Blob::default()) })
             }
             Large::MakeWithin(descriptors) => {
-                let made = within(descriptors, || Blob::with_len(100_000, |_| {}))?;
+                let made = within(Resource::RLIMIT_NOFILE, descriptors, || Blob::with_len(100_000, |_| {}))?;
                 Ok(Answer::new(0, made.map_err(|error| error.to_string())?))
             }
             Large::CountFiles(_blobs) => {
                 Ok(Answer::new(open_files(process::id().into()) as u64, Blob::default()))
             }
-            Large::WriteWithin(descriptors) => {
+            Large::WriteWithin(size) => {
                 let mut writer = BlobWriter::new();
-                let first = within(descriptors, || writer.write_all(&[7; 100_000]))?;
+                let first = within(Resource::RLIMIT_FSIZE, size, || writer.write_all(&[7; 100_000]))?;
                 let errors = [first, writer.write_all(&[7]), writer.finish().map(drop)];
                 let errors: Vec<String> =
                     errors.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
@@ -215,13 +217,12 @@ impl Job for Large {
     }
 }
 
-/// Calls a function with a limit of this many descriptors.
-fn within<R>(descriptors: u64, call: impl FnOnce() -> R) -> Result<R, String> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|e| e.to_string())?;
-    setrlimit(Resource::RLIMIT_NOFILE, descriptors, hard).map_err(|e| e.to_string())?;
+/// Calls a function with a limit of a resource.
+fn within<R>(resource: Resource, limit: u64, call: impl FnOnce() -> R) -> Result<R, String> {
+    let (soft, hard) = getrlimit(resource).map_err(|e| e.to_string())?;
+    setrlimit(resource, limit, hard).map_err(|e| e.to_string())?;
     let result = call();
-    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(|e| e.to_string())?;
+    setrlimit(resource, soft, hard).map_err(|e| e.to_string())?;
     Ok(result)
 }
 

@@ -47,7 +47,7 @@ impl Stream {
     /// Copies the bytes of a pickle.
     ///
     /// # Errors
-    /// The system is out of memory or file descriptors.
+    /// The system is out of memory.
     pub(crate) fn new(bytes: &[u8]) -> std::io::Result<Stream> {
         if bytes.len() < MIN_SHARED_SIZE {
             Ok(Stream::Small(bytes.to_vec()))

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use pool::data::{Blob, MIN_SHARED_SIZE};
 use pyo3::{
     buffer::PyBuffer,
-    exceptions::PyException,
+    exceptions::{PyException, PyMemoryError, PyOSError},
     intern,
     prelude::*,
     types::{PyBytes, PyDict, PyList},
@@ -59,7 +59,7 @@ impl Pickler {
         };
         match dumped {
             Ok(Some(pickle)) => return Ok(pickle),
-            Err(error) if !error.is_instance_of::<PyException>(py) => return Err(error),
+            Err(error) if !is_refusal(py, &error) => return Err(error),
             Ok(None) | Err(_) => {}
         }
         let (stream, buffers) = collecting_buffers(|| self.dump_by_value.bind(py).call1((object,)))?;
@@ -100,6 +100,13 @@ impl Pickler {
         keywords.set_item(intern!(py, "buffers"), PyList::new(py, &received.buffers)?)?;
         self.load.bind(py).call((stream,), Some(&keywords))
     }
+}
+
+/// Returns whether an error means that `pickle` refuses an object, and not that the system or the user does.
+fn is_refusal(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyException>(py)
+        && !error.is_instance_of::<PyOSError>(py)
+        && !error.is_instance_of::<PyMemoryError>(py)
 }
 
 /// A pickle in memory of this process, and the memory of the buffers beside it.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 import os
+from pathlib import Path
 
 import calls
 import pytest
 from conftest import TIMEOUT, wait_until, workers_of
-
 from runner_pool import ProcessPoolExecutor
 
 MIB = 1 << 20
@@ -173,3 +173,109 @@ def test_a_forked_process_does_not_free_the_functions_of_its_parent():
         assert stored() == size > 0
         # By a worker that has not loaded it.
         assert pool.submit(answer).result(TIMEOUT) == 42
+
+
+# Begins programs with few descriptors.
+FEW = """
+import os, resource, sys, calls, numpy as np
+from runner_pool import ProcessPoolExecutor
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+def check_others():
+    for file in [open(os.devnull) for _ in range(80)]:
+        file.close()
+"""
+
+
+def check(ended):
+    assert ended.code == 0, ended.errors
+
+
+def test_a_map_over_more_arrays_than_descriptors(run_program):
+    text = """
+with ProcessPoolExecutor(2) as pool:
+    arrays = [np.full(10_000, n) for n in range(1500)]
+    results = pool.map(np.sum, arrays)
+    check_others()
+    assert list(results) == [10_000 * n for n in range(1500)]
+    results = list(pool.map(np.add, arrays, [1] * 1500))
+    check_others()
+    assert all((result == n + 1).all() for n, result in enumerate(results))
+"""
+    pytest.importorskip("numpy")
+    check(run_program(FEW + text))
+
+
+def test_more_queued_calls_with_arrays_than_descriptors(run_program, tmp_path):
+    text = """
+with ProcessPoolExecutor(1) as pool:
+    pool.submit(calls.mark_and_wait, sys.argv[1])
+    futures = [pool.submit(np.sum, np.full(10_000, n)) for n in range(1000)]
+    futures += [pool.submit(len, bytes([n % 256]) * 100_000) for n in range(1000)]
+    check_others()
+    open(sys.argv[1] + "/go", "w").close()
+    assert [future.result(60) for future in futures[:1000]] == [10_000 * n for n in range(1000)]
+    assert all(future.result(60) == 100_000 for future in futures[1000:])
+"""
+    pytest.importorskip("numpy")
+    check(run_program(FEW + text, tmp_path))
+
+
+def test_more_arrays_in_one_call_than_descriptors(run_program):
+    text = """
+def halves(arrays):
+    return [array / 2 for array in arrays]
+
+with ProcessPoolExecutor(2) as pool:
+    arrays = [np.full(10_000, n) for n in range(1000)]
+    for future in [pool.submit(halves, arrays) for _ in range(3)]:
+        results = future.result(60)
+        assert all((result == n / 2).all() for n, result in enumerate(results)) and len(results) == 1000
+    check_others()
+"""
+    pytest.importorskip("numpy")
+    check(run_program(FEW + text))
+
+
+def test_results_are_received_without_more_mappings(run_program):
+    text = """
+import mmap, numpy as np
+from runner_pool import ProcessPoolExecutor
+with ProcessPoolExecutor(1) as pool:
+    pool.submit(np.ones, 10).result(60)
+    maps = []
+    try:
+        while len(maps) < 1 << 20:
+            # The system would merge neighbors that have the same protection.
+            protection = mmap.PROT_READ | (mmap.PROT_WRITE if len(maps) % 2 else 0)
+            maps.append(mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=protection))
+    except OSError:
+        pass
+    assert len(maps) < 1 << 20
+    results = list(pool.map(np.full, [8192] * 500, range(500)))
+    assert all((result == n).all() for n, result in enumerate(results))
+    maps.clear()
+"""
+    pytest.importorskip("numpy")
+    limit = int(Path("/proc/sys/vm/max_map_count").read_text())
+    if limit > 1 << 18:
+        pytest.skip("the system allows too many mappings")
+    check(run_program(text))
+
+
+def test_errors_of_the_system_are_reported_as_they_are(pool):
+    class Refused:
+        def __reduce__(self):
+            attempts.append(1)
+            raise OSError(24, "no more of them")
+
+    attempts = []
+    with pytest.raises(OSError, match="no more of them"):
+        pool.submit(calls.double, Refused()).result(TIMEOUT)
+    with pytest.raises(OSError, match="no more of them"):
+        pool.submit(functools.partial(calls.add, Refused())).result(TIMEOUT)
+    with pytest.raises(OSError, match="no more of them"):
+        list(pool.map(calls.double, [Refused()]))
+    with pytest.raises(OSError, match="no more of them"):
+        pool.map(functools.partial(calls.add, Refused()), [1])
+    assert len(attempts) == 4, "each is pickled once"

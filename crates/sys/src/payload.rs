@@ -9,7 +9,9 @@
 //! | `private` | copies in the memory of this process |
 //! | `kept` | memory that is kept for the next data |
 //! | `mapping` | owned mappings |
+//! | `descriptors` | how many descriptors files take |
 
+mod descriptors;
 mod file;
 mod kept;
 mod mapping;
@@ -20,6 +22,7 @@ mod reusable;
 mod tests;
 mod writer;
 
+pub use descriptors::are_descriptors_scarce;
 pub use file::{ChangeableFile, Payload, Received};
 pub use kept::{Keeper, MAX_REUSED, free_unused, time_to_free};
 pub use private::PrivateCopy;

@@ -8,13 +8,16 @@ use std::{
 
 use bytemuck::{
     Pod,
-    allocation::{pod_collect_to_vec, try_cast_vec},
+    allocation::{pod_collect_to_vec, try_cast_vec, try_zeroed_vec},
 };
-use sys::payload::Payload;
+use sys::{call::is_out_of_descriptors, payload::Payload};
 use wire::transfer::{self, Copied, LargeData};
 
 /// Size in bytes from which data is kept in a file of its own. Smaller data is copied with its job.
 pub const MIN_SHARED_SIZE: usize = 64 * 1024;
+
+/// Size in bytes up to which data is copied with its job if there is no descriptor for a file.
+const MAX_SENT: usize = 1 << 30;
 
 /// Bytes that processes share instead of copying them; see [`Shared`].
 ///
@@ -39,8 +42,9 @@ pub type Blob = Shared<u8>;
 ///
 /// # Limits
 ///
-/// Each large value takes a file descriptor in each process that has it, up to the limit of the process
-/// (`RLIMIT_NOFILE`, `ulimit -n`); clones take none. A worker's mapping counts in full towards `max_memory`,
+/// Each large value takes a file descriptor in each process that has it; clones take none. When half of those
+/// that the process may have (`RLIMIT_NOFILE`, `ulimit -n`) are taken, or 16,384, further values up to 1 GiB are
+/// copied with their jobs. A worker's mapping counts in full towards `max_memory`,
 /// and the pages that it has accessed towards `max_rss`.
 ///
 /// ```
@@ -81,6 +85,17 @@ impl<T> Memory<T> {
     }
 }
 
+impl<T: Pod> Memory<T> {
+    /// Returns the copy.
+    fn file(&self) -> io::Result<Arc<Payload>> {
+        if let Some(file) = self.file.get() {
+            return Ok(file.clone());
+        }
+        let file = Payload::copy_of(bytemuck::cast_slice(&self.items))?;
+        Ok(self.file.get_or_init(|| Arc::new(file)).clone())
+    }
+}
+
 impl<T: Pod> Shared<T> {
     /// Without a size the number of items would be unknown, and a mapping is aligned to a page.
     const CHECKED: () = assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096);
@@ -97,7 +112,7 @@ impl<T: Pod> Shared<T> {
     /// ```
     ///
     /// # Errors
-    /// The system is out of memory or file descriptors, or the size exceeds `RLIMIT_FSIZE`.
+    /// The system is out of memory, or the size exceeds `RLIMIT_FSIZE`.
     pub fn with_len(length: usize, fill: impl FnOnce(&mut [T])) -> io::Result<Shared<T>> {
         let () = Self::CHECKED;
         let bytes = length.checked_mul(size_of::<T>()).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -106,8 +121,20 @@ impl<T: Pod> Shared<T> {
             fill(&mut items);
             return Ok(items.into());
         }
-        let file = Payload::with_length(bytes, |bytes| fill(bytemuck::cast_slice_mut(bytes)));
-        Ok(Shared(Storage::File(Arc::new(file.map_err(|error| creation_error(&error))?))))
+        let mut fill = Some(fill);
+        let file = Payload::with_length(bytes, |bytes| {
+            if let Some(fill) = fill.take() {
+                fill(bytemuck::cast_slice_mut(bytes));
+            }
+        });
+        match (file, fill) {
+            (Err(error), Some(fill)) if is_out_of_descriptors(&error) => {
+                let mut items = try_zeroed_vec(length).map_err(|()| io::ErrorKind::OutOfMemory)?;
+                fill(&mut items);
+                Ok(items.into())
+            }
+            (file, _) => Ok(Shared(Storage::File(Arc::new(file.map_err(|error| creation_error(&error))?)))),
+        }
     }
 
     /// Copies items, large ones directly into shared memory.
@@ -126,8 +153,11 @@ impl<T: Pod> Shared<T> {
         if size_of_val(items) < MIN_SHARED_SIZE {
             return Ok(items.into());
         }
-        let file = Payload::copy_of(bytemuck::cast_slice(items)).map_err(|error| creation_error(&error))?;
-        Ok(Shared(Storage::File(Arc::new(file))))
+        match Payload::copy_of(bytemuck::cast_slice(items)) {
+            Ok(file) => Ok(Shared(Storage::File(Arc::new(file)))),
+            Err(error) if is_out_of_descriptors(&error) => Ok(items.into()),
+            Err(error) => Err(creation_error(&error)),
+        }
     }
 
     /// Returns the bytes of the items.
@@ -162,24 +192,20 @@ impl<T: Pod> Shared<T> {
         }))
     }
 
-    /// Returns the file with the items, which is created if necessary; `None` for small data.
+    /// Returns the file with the items, which is created if necessary; `None` for data that is to be sent as it
+    /// is, because it is small or there is no descriptor for a file.
     pub(super) fn file(&self) -> Result<Option<Arc<Payload>>, String> {
-        let memory = match &self.0 {
+        let file = match &self.0 {
             Storage::File(file) => return Ok(Some(file.clone())),
-            Storage::Copy(copy) => {
-                return copy.file().map(Some).map_err(|error| creation_error(&error).to_string());
-            }
-            Storage::Memory(memory) => memory,
+            Storage::Memory(_) if size_of_val::<[T]>(self) < MIN_SHARED_SIZE => return Ok(None),
+            Storage::Memory(memory) => memory.file(),
+            Storage::Copy(copy) => copy.file(),
         };
-        let bytes: &[u8] = bytemuck::cast_slice(&memory.items);
-        if bytes.len() < MIN_SHARED_SIZE {
-            return Ok(None);
+        match file {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_out_of_descriptors(&error) && size_of_val::<[T]>(self) <= MAX_SENT => Ok(None),
+            Err(error) => Err(creation_error(&error).to_string()),
         }
-        if let Some(file) = memory.file.get() {
-            return Ok(Some(file.clone()));
-        }
-        let file = Payload::copy_of(bytes).map_err(|error| creation_error(&error).to_string())?;
-        Ok(Some(memory.file.get_or_init(|| Arc::new(file)).clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, mem, sync::Arc};
 
-use sys::payload::PayloadWriter;
+use sys::{call::is_out_of_descriptors, payload::PayloadWriter};
 
 use super::shared::{Blob, MIN_SHARED_SIZE, Shared, Storage, creation_error};
 
@@ -24,7 +24,8 @@ use super::shared::{Blob, MIN_SHARED_SIZE, Shared, Storage, creation_error};
 /// ```
 #[derive(Debug, Default)]
 pub struct BlobWriter {
-    /// Bytes that are not in the file yet; fewer than [`MIN_SHARED_SIZE`].
+    /// Bytes that are not in the file yet; fewer than [`MIN_SHARED_SIZE`], unless there was no descriptor for
+    /// one.
     buffer: Vec<u8>,
     file: Option<PayloadWriter>,
     /// Kind and message of the first error. Bytes may be missing since.
@@ -41,7 +42,7 @@ impl BlobWriter {
     /// Returns the bytes written so far.
     ///
     /// # Errors
-    /// The system is out of memory or file descriptors, or the size exceeds `RLIMIT_FSIZE`; or a write failed
+    /// The system is out of memory, or the size exceeds `RLIMIT_FSIZE`; or a write failed
     /// before: a blob never lacks bytes.
     pub fn finish(self) -> io::Result<Blob> {
         self.check()?;
@@ -57,20 +58,38 @@ impl BlobWriter {
 
     /// Writes the buffered bytes and these to the file.
     fn append_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.create_file() {
+            if is_out_of_descriptors(&error) {
+                self.buffer.extend_from_slice(bytes);
+                return Ok(());
+            }
+            return Err(self.note(&error));
+        }
         let mut buffer = mem::take(&mut self.buffer);
         let written = self.append(&buffer).and_then(|()| self.append(bytes));
         buffer.clear();
         self.buffer = buffer;
-        written.inspect_err(|error| self.error = Some((error.kind(), error.to_string())))
+        written.map_err(|error| self.note(&error))
     }
 
-    /// Appends bytes to the file, which is created first if there is none.
+    /// Creates the file if there is none.
+    fn create_file(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(PayloadWriter::new()?);
+        }
+        Ok(())
+    }
+
+    /// Appends bytes to the file.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(PayloadWriter::new().map_err(|error| creation_error(&error))?),
-        };
-        file.write_all(bytes).map_err(|error| creation_error(&error))
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+    }
+
+    /// Notes the first error. Returns it with what it is about.
+    fn note(&mut self, error: &io::Error) -> io::Error {
+        let error = creation_error(error);
+        self.error = Some((error.kind(), error.to_string()));
+        error
     }
 }
 

@@ -51,6 +51,8 @@ def dump_whole(value: Any) -> bytes:
     """Pickles a function or an exception, with everything in one piece."""
     try:
         pickled = dumps(value, PROTOCOL)
+    except (OSError, MemoryError):
+        raise  # The system has refused something, and not `pickle`.
     except Exception:
         return _by_value(value)
     return _by_value(value) if mentions_main(pickled) else pickled

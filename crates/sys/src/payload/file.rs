@@ -19,6 +19,7 @@ use nix::{
 };
 
 use super::{
+    descriptors::{self, Counted},
     kept::{self, MAX_REUSED},
     mapping::Mapping,
     new_file,
@@ -41,7 +42,7 @@ pub struct Payload {
 pub(super) enum File {
     /// Sealed against all changes; or another process's reusable file, which that process does not change
     /// while it is open here.
-    Constant(OwnedFd, Mapping),
+    Constant(OwnedFd, Mapping, Counted),
     /// A file of this process that will be used again.
     Reusable(ReusableFile),
 }
@@ -60,6 +61,7 @@ pub enum Received {
 pub struct ChangeableFile {
     fd: OwnedFd,
     length: usize,
+    _counted: Counted,
 }
 
 impl ChangeableFile {
@@ -96,13 +98,15 @@ impl Payload {
     /// [`receive_of_process`](Payload::receive_of_process).
     ///
     /// # Errors
-    /// Those of [`create`](Payload::create).
+    /// Those of [`create`](Payload::create); or descriptors are
+    /// [scarce](super::are_descriptors_scarce), which is the error of a process without descriptors.
     pub fn copy_of(bytes: &[u8]) -> io::Result<Payload> {
         let length = bytes.len();
         if let Some(mut file) = reused(length) {
             file.write(length, |start| start.copy_from_slice(bytes));
             return Ok(Payload::reusable(file, length));
         }
+        check_descriptors()?;
         if is_reusable(length) {
             match ReusableFile::with_bytes(bytes) {
                 Ok(file) => return Ok(Payload::reusable(file, length)),
@@ -116,7 +120,7 @@ impl Payload {
     /// of [`copy_of`](Payload::copy_of).
     ///
     /// # Errors
-    /// The length is 0, the system is out of descriptors or would not allocate that much memory, or the file
+    /// The length is 0, the system is out of descriptors, or they are scarce, or it would not allocate that much memory, or the file
     /// size limit is exceeded.
     pub fn with_length(length: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Payload> {
         if let Some(mut file) = reused(length) {
@@ -126,6 +130,7 @@ impl Payload {
             });
             return Ok(Payload::reusable(file, length));
         }
+        check_descriptors()?;
         if is_reusable(length) {
             match ReusableFile::zeroed(length) {
                 Ok(mut file) => {
@@ -193,7 +198,10 @@ impl Payload {
     pub fn receive_of_process(pid: u32, number: u32, length: usize) -> io::Result<Received> {
         Ok(match open_checked(pid, number, length)? {
             (fd, Seals::Constant) => Received::Sealed(Payload::map(fd, length, MapFlags::empty())?),
-            (fd, _) if is_copyable(&fd, length)? => Received::Changeable(ChangeableFile { fd, length }),
+            (fd, _) if is_copyable(&fd, length)? => {
+                let _counted = Counted::new();
+                Received::Changeable(ChangeableFile { fd, length, _counted })
+            }
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         })
     }
@@ -213,7 +221,7 @@ impl Payload {
         // Private, because kernels before 6.7 refuse shared mappings of a file that is sealed against
         // writing.
         let mapping = Mapping::of_file(&fd, length, ProtFlags::PROT_READ, flags | MapFlags::MAP_PRIVATE)?;
-        Ok(Payload { file: Some(File::Constant(fd, mapping)), length })
+        Ok(Payload { file: Some(File::Constant(fd, mapping, Counted::new())), length })
     }
 
     /// Returns the bytes.
@@ -223,7 +231,7 @@ impl Payload {
         match self.file() {
             // SAFETY: the range is mapped until `self` is dropped. No process can write to the file, which is
             // sealed, or its owner does not while it is open here; nor to the mapping, which is read-only.
-            File::Constant(_, mapping) => unsafe {
+            File::Constant(_, mapping, _) => unsafe {
                 slice::from_raw_parts(mapping.start().as_ptr(), self.length)
             },
             File::Reusable(file) => file.bytes(self.length),
@@ -264,7 +272,7 @@ impl Payload {
 
     fn fd(&self) -> &OwnedFd {
         match self.file() {
-            File::Constant(fd, _) => fd,
+            File::Constant(fd, ..) => fd,
             File::Reusable(file) => file.fd(),
         }
     }
@@ -282,6 +290,14 @@ impl Drop for Payload {
             kept::keep_file(file);
         }
     }
+}
+
+/// Checks that another file may be created, and frees those that are only kept if there are too many.
+pub(super) fn check_descriptors() -> io::Result<()> {
+    descriptors::check().or_else(|_| {
+        kept::free_all();
+        descriptors::check()
+    })
 }
 
 /// Returns whether a file for data of this length is to be used again.

@@ -30,7 +30,7 @@ use nix::{
     sys::mman::{MapFlags, MmapAdvise, ProtFlags},
 };
 
-use super::{mapping::Mapping, new_file};
+use super::{descriptors::Counted, mapping::Mapping, new_file};
 use crate::forks;
 
 /// Seals of a reusable file.
@@ -52,6 +52,7 @@ pub(super) struct ReusableFile {
     process: u32,
     /// Number of forks of this process when the file was last taken.
     forks: u64,
+    _counted: Counted,
 }
 
 impl ReusableFile {
@@ -90,7 +91,8 @@ impl ReusableFile {
         fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS | SealFlag::F_SEAL_SEAL))?;
         drop(created);
         set_lease_signal(&fd)?;
-        let file = ReusableFile { fd, mapping, written: length, process: process::id(), forks };
+        let (process, _counted) = (process::id(), Counted::new());
+        let file = ReusableFile { fd, mapping, written: length, process, forks, _counted };
         if file.is_exclusive() { Ok(file) } else { Err(io::ErrorKind::Unsupported.into()) }
     }
 

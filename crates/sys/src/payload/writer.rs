@@ -2,7 +2,10 @@
 
 use std::{io, os::fd::OwnedFd};
 
-use super::{file::Payload, new_file};
+use super::{
+    file::{self, Payload},
+    new_file,
+};
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -15,8 +18,9 @@ impl PayloadWriter {
     /// Creates an empty file.
     ///
     /// # Errors
-    /// The system is out of memory or descriptors.
+    /// The system is out of memory or descriptors, or they are [scarce](super::are_descriptors_scarce).
     pub fn new() -> io::Result<PayloadWriter> {
+        file::check_descriptors()?;
         Ok(PayloadWriter { fd: new_file::create()?, length: 0 })
     }
 

@@ -1,6 +1,13 @@
 //! bincode, pinned to `=2.0.1`: its format is stable, and the next release is an empty package.
 
-use bincode::{config, config::Config, enc::write::Writer, error::EncodeError};
+use std::borrow::Cow;
+
+use bincode::{
+    config,
+    config::Config,
+    enc::write::Writer,
+    error::{DecodeError, EncodeError},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -26,7 +33,33 @@ fn write_error(_: LimitExceeded) -> EncodeError {
 #[inline]
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     bincode::serde::encode_into_writer(value, Appender(into), config::standard())
-        .map_err(CodecError::encoding)
+        .map_err(|error| CodecError::encoding(encode_message(&error)))
+}
+
+/// Returns the message of an error, whose `Display` shows the error as code.
+#[cold]
+fn encode_message(error: &EncodeError) -> Cow<'_, str> {
+    match error {
+        EncodeError::Other(message) => Cow::Borrowed(message),
+        EncodeError::OtherString(message) => Cow::Borrowed(message),
+        EncodeError::UnexpectedEnd => Cow::Borrowed("there is no room for the value"),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+/// Returns the message of an error, as above.
+#[cold]
+fn decode_message(error: &DecodeError) -> Cow<'_, str> {
+    match error {
+        DecodeError::Other(message) => Cow::Borrowed(message),
+        DecodeError::OtherString(message) => Cow::Borrowed(message),
+        DecodeError::UnexpectedEnd { .. } => Cow::Borrowed("the bytes end within the value"),
+        DecodeError::LimitExceeded => Cow::Borrowed("the value is larger than its bytes allow"),
+        DecodeError::Utf8 { inner } => Cow::Owned(format!("invalid text: {inner}")),
+        DecodeError::InvalidBooleanValue(value) => Cow::Owned(format!("invalid boolean: {value}")),
+        DecodeError::InvalidCharEncoding(_) => Cow::Borrowed("invalid character"),
+        other => Cow::Owned(other.to_string()),
+    }
 }
 
 /// Decodes with a limit on allocations and a limit on elements. Without the first, bincode allocates a string
@@ -51,6 +84,6 @@ fn decode_within<T: DeserializeOwned, C: Config>(bytes: &[u8], config: C) -> Res
     let bounds = Bounds::elements_only(bytes.len());
     match bincode::serde::seed_decode_from_slice(bounds.seed(), bytes, config) {
         Ok((value, read)) => CodecError::check_consumed(bytes.len() - read).map(|()| value),
-        Err(error) => Err(bounds.decode_error(error)),
+        Err(error) => Err(bounds.decode_error(decode_message(&error))),
     }
 }

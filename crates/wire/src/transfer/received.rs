@@ -2,10 +2,13 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use sys::payload::{ChangeableFile, Payload, Received as Opened};
+use sys::payload::{
+    ChangeableFile, MAX_REUSED, Payload, PrivateCopy, Received as Opened, are_descriptors_scarce,
+};
 
 use super::{
     data::{Copied, LargeData},
@@ -35,10 +38,20 @@ impl File {
     /// Opens a file of a worker.
     fn open(pid: u32, fd: u32, length: u64) -> Result<File, String> {
         let opened = open_with(pid, length, |length| Payload::receive_of_process(pid, fd, length))?;
+        // Otherwise it is copied later, when this process is not in the way of the worker.
+        let is_copied = are_descriptors_scarce() && length <= MAX_REUSED as u64;
         Ok(match opened {
+            Opened::Sealed(file) if is_copied => File::copy_of(file.private_copy())?,
+            Opened::Changeable(file) if is_copied => File::copy_of(file.read())?,
             Opened::Sealed(file) => File::Constant(LargeData::File(Arc::new(file))),
             Opened::Changeable(file) => File::Changeable(file, Mutex::default()),
         })
+    }
+
+    /// A copy of a file that is closed, because descriptors are scarce.
+    fn copy_of(bytes: io::Result<PrivateCopy>) -> Result<File, String> {
+        let bytes = bytes.map_err(|error| copy_error(&error))?;
+        Ok(File::Constant(LargeData::Copy(Arc::new(Copied::from(bytes)))))
     }
 
     fn length(&self) -> usize {
@@ -57,11 +70,16 @@ impl File {
         if let Some(copied) = copy.upgrade() {
             return Ok(LargeData::Copy(copied));
         }
-        let bytes = file.read().map_err(|error| format!("cannot copy shared data: {}", explain(&error)))?;
+        let bytes = file.read().map_err(|error| copy_error(&error))?;
         let copied = Arc::new(Copied::from(bytes));
         *copy = Arc::downgrade(&copied);
         Ok(LargeData::Copy(copied))
     }
+}
+
+#[cold]
+fn copy_error(error: &io::Error) -> String {
+    format!("cannot copy shared data: {}", explain(error))
 }
 
 /// A list of files that a correct worker does not send: it has more files than a process can have, or one of
