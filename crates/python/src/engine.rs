@@ -28,7 +28,7 @@ use crate::{
     completions::{Completions, Queue},
     failure,
     functions::{Function, FunctionStore},
-    handle::JobHandle,
+    handle::{JobHandle, Submitted},
     options::{self, Options},
     pickler::Pickler,
     results::{Results, Source},
@@ -158,7 +158,7 @@ impl Pool {
             Ok(job) => {
                 let function = function.map(|function| function.stored.clone());
                 let (queue, pickler) = (self.queue.clone(), self.pickler.clone());
-                JobHandle::attach(future, job, function, queue, pickler, self.process)
+                JobHandle::attach(future, Submitted::new(job, function, queue, pickler), self.process)
             }
             Err(refusal) => {
                 self.queue.complete();

@@ -57,6 +57,16 @@ enum Stage {
 }
 
 impl Submitted {
+    pub(crate) fn new(
+        job: JobFuture<Call>,
+        function: Option<Arc<StoredFunction>>,
+        queue: Arc<Queue>,
+        pickler: Arc<Pickler>,
+    ) -> Submitted {
+        let (outcome, progress) = (OnceLock::new(), Mutex::default());
+        Submitted { job, outcome, progress, _function: function, queue, pickler }
+    }
+
     /// Returns what `read` makes of the outcome of a call that has ended.
     pub(crate) fn outcome<'py, T>(
         &self,
@@ -166,23 +176,8 @@ pub(crate) struct JobHandle {
 
 impl JobHandle {
     /// Creates the handle of a job of this process, and stores it in the future.
-    pub(crate) fn attach(
-        future: Bound<'_, PyAny>,
-        job: JobFuture<Call>,
-        function: Option<Arc<StoredFunction>>,
-        queue: Arc<Queue>,
-        pickler: Arc<Pickler>,
-        process: u32,
-    ) -> PyResult<()> {
-        let py = future.py();
-        let call = Arc::new(Submitted {
-            job,
-            outcome: OnceLock::new(),
-            progress: Mutex::default(),
-            _function: function,
-            queue,
-            pickler,
-        });
+    pub(crate) fn attach(future: Bound<'_, PyAny>, call: Submitted, process: u32) -> PyResult<()> {
+        let (py, call) = (future.py(), Arc::new(call));
         let handle = Py::new(py, JobHandle { call: call.clone(), process });
         let stored = handle.and_then(|handle| future.setattr(intern!(py, "_job"), handle));
         let (ended, future) = (call.clone(), future.unbind());
