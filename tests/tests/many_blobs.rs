@@ -62,8 +62,8 @@ fn more_data_than_descriptors() {
     check_others();
     assert!(answers.iter().zip(&held).all(|(answer, blob)| answer.blob() == blob));
 
-    // All of it in one job.
+    // All of it in one job, which is in a file itself.
     let counted = pool.submit(Large::CountFiles(held)).unwrap().join_timeout(TIMEOUT).unwrap();
-    assert!((1..=LIMIT / 2).contains(&counted.sum), "{counted:?}");
+    assert!((1..=LIMIT / 2 + 4).contains(&counted.sum), "{counted:?}");
     finish(&pool);
 }

@@ -2,6 +2,7 @@
 
 mod limit;
 mod malformed;
+mod messages;
 mod round_trip;
 mod zero_size;
 
