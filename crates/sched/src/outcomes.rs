@@ -26,7 +26,8 @@ impl Sched {
         let may_be_short = halted || batch < worker.recalled;
         let plausible = |outcomes: u64, count: u64| match last {
             true => outcomes == count || (may_be_short && outcomes < count),
-            false => (1..count).contains(&outcomes),
+            // The worker does not know that the jobs after these were taken back.
+            false => (1..count).contains(&outcomes) || (may_be_short && count > 0 && outcomes == count),
         };
         let is_valid = |in_flight: &InFlight| {
             let new = outcomes.checked_sub(in_flight.collected);
@@ -46,6 +47,9 @@ impl Sched {
         let new = outcomes - std::mem::take(&mut in_flight.collected);
         let delivered: Vec<JobRange> = in_flight.take_first(new).iter().map(|span| span.jobs).collect();
         let ended = if last { worker.batches.remove(position) } else { None };
+        if !last && worker.batches[position].count() == 0 {
+            worker.note_emptied(position);
+        }
         (worker.seen, worker.since) = (None, now);
         if worker.batches.is_empty() {
             self.became_idle(now, id, actions);

@@ -199,6 +199,11 @@ impl Worker {
         taken
     }
 
+    /// Removes a batch without jobs, of which the worker will send a last message without outcomes.
+    pub(crate) fn note_emptied(&mut self, position: usize) {
+        self.emptied.extend(self.batches.remove(position).map(|in_flight| in_flight.batch));
+    }
+
     /// Removes a batch from those whose jobs were all taken back; returns whether it was one of them.
     pub(crate) fn forget_emptied(&mut self, batch: BatchId) -> bool {
         let position = self.emptied.iter().position(|&emptied| emptied == batch);

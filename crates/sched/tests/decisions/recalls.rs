@@ -100,3 +100,24 @@ fn jobs_behind_a_long_one_are_recalled_every_time() {
         assert_eq!((other == slow, sched.pending()), (false, 1));
     }
 }
+
+#[test]
+fn a_recalled_worker_may_send_its_last_outcomes_as_if_more_came() {
+    let (mut sched, _, next) = after_short_jobs();
+    let sent = sends(&sched.handle(at(1), submitted(next, next + 40, vec![])));
+    let [(slow, batch, 40)] = sent[..] else { panic!("expected a single batch: {sent:?}") };
+    let _ = sched.handle(at(6), Event::Tick);
+    let _ = sched.handle(at(6), Event::RecallReply { worker: slow, batch, index: 2 });
+    // The worker had no room to keep these outcomes, and did not know that the other jobs were taken back.
+    let part = |outcomes, last| Event::Returned { worker: slow, batch, outcomes, last, busy: Duration::ZERO };
+    let returned = sched.handle(at(7), part(3, false));
+    assert!(
+        returned.contains(&Action::Deliver(vec![JobRange::new(next, next + 3).unwrap()])),
+        "{returned:?}"
+    );
+    assert!(!returned.contains(&Action::Kill(slow)), "{returned:?}");
+    let ended = sched.handle(at(8), part(0, true));
+    assert!(!ended.contains(&Action::Kill(slow)), "{ended:?}");
+    // A second end is a protocol error.
+    assert!(sched.handle(at(9), part(0, true)).contains(&Action::Kill(slow)));
+}
