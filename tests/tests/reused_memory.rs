@@ -103,9 +103,11 @@ fn few_files_are_kept_and_none_when_they_are_not_used() {
 fn closed_pool_keeps_no_memory() {
     let _case = Case::begin();
     let pool = builder(2).build().unwrap();
+    // Memory is kept from the first job on. The data before is in a file that an answer has open as well.
+    drop(run(&pool, Large::Echo(bytes(0, LENGTH))));
     let answers: Vec<_> = (0..10).map(|n| run(&pool, Large::Echo(bytes(n, LENGTH)))).collect();
     finish(&pool);
-    wait_until("nothing is kept", || open_files(own_pid()) == 0);
+    assert_eq!(open_files(own_pid()), 0);
     drop((answers, bytes(1, LENGTH)));
     assert_eq!(open_files(own_pid()), 0);
 }
