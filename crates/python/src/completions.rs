@@ -10,8 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
 use crate::{
-    handle::Submitted,
-    outcome::{self, Kind},
+    outcome::Kind,
     settling::{self, Settled},
     waiting,
 };
@@ -37,10 +36,16 @@ impl Drop for Held {
     }
 }
 
+/// A call that has ended.
+pub(crate) trait EndedCall: Send + Sync {
+    /// Returns how it has ended, with its value or exception.
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<(Kind, Bound<'py, PyAny>)>;
+}
+
 /// A call that has ended, and its future.
 struct Ended {
     future: Py<PyAny>,
-    call: Arc<Submitted>,
+    call: Arc<dyn EndedCall>,
 }
 
 /// Shared by a pool, its calls, and its completion thread.
@@ -74,7 +79,7 @@ impl Queue {
     }
 
     /// Leaves a call that has ended to the completion thread.
-    pub(crate) fn push(&self, future: Py<PyAny>, call: Arc<Submitted>) {
+    pub(crate) fn push(&self, future: Py<PyAny>, call: Arc<dyn EndedCall>) {
         let mut state = self.state.lock();
         state.ended.push(Ended { future, call });
         if state.ended.len() == 1 {
@@ -144,7 +149,7 @@ impl Completions {
         if ended.is_empty() {
             return None;
         }
-        Some(ended.into_iter().filter_map(|Ended { future, call }| settle(py, future, &call)).collect())
+        Some(ended.into_iter().filter_map(|Ended { future, call }| settle(py, future, &*call)).collect())
     }
 
     /// Waits until the futures of all calls are complete, but for those that this thread itself is about to
@@ -157,13 +162,13 @@ impl Completions {
 }
 
 /// Settles a future if nothing observes it; returns it with its outcome otherwise.
-fn settle<'py>(py: Python<'py>, future: Py<PyAny>, call: &Submitted) -> Option<Outcome<'py>> {
+fn settle<'py>(py: Python<'py>, future: Py<PyAny>, call: &dyn EndedCall) -> Option<Outcome<'py>> {
     let settled = || {
         // A thread that waited for it has settled it, in most cases.
         if settling::is_settled(future.bind(py))? {
             return Ok(None);
         }
-        let (kind, value) = call.outcome(py, outcome::of)?;
+        let (kind, value) = call.outcome(py)?;
         Ok(match settling::settle_unobserved(future.bind(py), kind, &value)? {
             Settled::Yes => None,
             Settled::IsObserved => Some((kind, value)),

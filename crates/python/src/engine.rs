@@ -18,7 +18,7 @@ use pool::{
     settings::{OnWorkerDeath, Sandbox, SandboxLevel},
 };
 use pyo3::{
-    exceptions::{PyOSError, PyRuntimeError, PyValueError},
+    exceptions::{PyOSError, PyValueError},
     prelude::*,
     types::{PyBytes, PyDict, PyTuple},
 };
@@ -26,7 +26,7 @@ use pyo3::{
 use crate::{
     call::{Call, Target},
     completions::{Completions, Queue},
-    failure,
+    failure, fork,
     functions::{Function, FunctionStore},
     handle::{JobHandle, Submitted},
     options::{self, Options},
@@ -272,7 +272,7 @@ impl Pool {
     }
 
     fn check_process(&self) -> PyResult<()> {
-        check_process(self.process)
+        fork::check_process(self.process)
     }
 
     /// Notes that the engine accepts no more calls.
@@ -280,15 +280,6 @@ impl Pool {
         self.is_closed.store(true, Ordering::Relaxed);
         self.queue.close();
     }
-}
-
-/// Fails in a process that is forked from `process`, the one that created a pool.
-pub(crate) fn check_process(process: u32) -> PyResult<()> {
-    if process == process::id() {
-        return Ok(());
-    }
-    let message = "this pool was created before a fork, in the parent of this process; create another one";
-    Err(PyRuntimeError::new_err(message))
 }
 
 impl Drop for Pool {

@@ -12,8 +12,8 @@ use pyo3::{intern, prelude::*};
 
 use crate::{
     call::Call,
-    completions::{Held, Queue},
-    engine,
+    completions::{EndedCall, Held, Queue},
+    fork,
     functions::StoredFunction,
     outcome::{self, Kind, Outcome},
     pickler::Pickler,
@@ -67,14 +67,10 @@ impl Submitted {
         Submitted { job, outcome, progress, _function: function, queue, pickler }
     }
 
-    /// Returns what `read` makes of the outcome of a call that has ended.
-    pub(crate) fn outcome<'py, T>(
-        &self,
-        py: Python<'py>,
-        read: impl FnOnce(Python<'py>, &Pickler, &Outcome) -> T,
-    ) -> T {
+    /// Returns the outcome of a call that has ended.
+    fn ended(&self) -> &Outcome {
         self.wait(Duration::ZERO);
-        read(py, &self.pickler, self.outcome.wait())
+        self.outcome.wait()
     }
 
     /// Waits for the outcome. Returns whether it is there.
@@ -105,6 +101,12 @@ impl Submitted {
         progress.stage = Stage::Left;
         drop(progress);
         self.queue.clone().push(future, self);
+    }
+}
+
+impl EndedCall for Submitted {
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<(Kind, Bound<'py, PyAny>)> {
+        outcome::of(py, &self.pickler, self.ended())
     }
 }
 
@@ -141,7 +143,7 @@ impl<'a, 'py> Turn<'a, 'py> {
         if settling::is_observed(self.future)? {
             return Ok(None);
         }
-        let value = match self.call.outcome(py, outcome::value) {
+        let value = match outcome::value(py, &self.call.pickler, self.call.ended()) {
             Ok(Some(value)) => value,
             Ok(None) => return Ok(None),
             Err(error) => return Ok(Some(error.into_value(py).into_bound(py).into_any())),
@@ -186,7 +188,7 @@ impl JobHandle {
     }
 
     fn check_process(&self) -> PyResult<()> {
-        engine::check_process(self.process)
+        fork::check_process(self.process)
     }
 }
 

@@ -8,6 +8,7 @@ mod call;
 mod completions;
 mod engine;
 mod failure;
+mod fork;
 mod functions;
 mod handle;
 mod memory;

@@ -20,7 +20,7 @@ use pyo3::{
 
 use crate::{
     call::{Call, CallOutcome, Target},
-    engine, failure,
+    failure, fork,
     functions::StoredFunction,
     options::Options,
     outcome::{self, Kind, Outcome},
@@ -168,7 +168,7 @@ impl Results {
         let Some(arguments) = self.source.arguments.as_ref().map(|arguments| arguments.clone_ref(py)) else {
             return Ok(());
         };
-        engine::check_process(self.process)?;
+        fork::check_process(self.process)?;
         let mut arguments = arguments.bind(py).try_iter()?;
         let options = self.source.options.get().0;
         let mut chunk = Vec::new();
@@ -238,7 +238,7 @@ impl Results {
         if self.yielded == self.submitted {
             return Ok(None);
         }
-        engine::check_process(self.process)?;
+        fork::check_process(self.process)?;
         let (sink, ready) = (&self.sink, &self.ready);
         if !waiting::wait(py, self.source.deadline, |time| sink.wait(time, ready))? {
             return Err(PyTimeoutError::new_err(()));

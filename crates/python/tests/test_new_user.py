@@ -1,4 +1,4 @@
-"""What someone tries who has just installed the package, each in a program of its own.
+"""What a new user tries, each in a program of its own.
 
 A program is a file, a command (`python -c`) and text on standard input. Each ends in bounded time; what fails
 has an exception of its own, and the other calls of the same pool have their results. Nothing is left.

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `event`, `settings` | input and output |
 //! | `queue`, `fifo`, `priority`, `queue_time`, `job_table`, `attempts` | jobs |
-//! | `workers`, `worker`, `starts`, `backoff`, `recycling`, `spare` | workers |
+//! | `workers`, `worker`, `starts`, `backoff`, `start_times`, `recycling`, `spare` | workers |
 //! | `sizing`, `cost` | size of a batch |
 //! | `pauses` | times that do not count against limits |
 //! | `state`, `invariants` | the whole state and queries of it |
@@ -46,6 +46,7 @@ mod resident;
 mod settings;
 mod sizing;
 mod spare;
+mod start_times;
 mod starts;
 mod state;
 mod stop;

@@ -73,8 +73,8 @@ impl Sched {
     }
 }
 
-/// Returns whether a worker has jobs that it was not recalled from, besides the one that it is running, and no
-/// atomic group.
+/// Returns whether a worker has jobs that it was not recalled from, besides the one that it is running, and
+/// no atomic group.
 pub(crate) fn has_surplus(worker: &Worker) -> bool {
     let is_recalled = |batch: &&InFlight| batch.batch < worker.recalled;
     let is_atomic = |batch: &InFlight| batch.jobs.iter().any(|span| span.grouping == Grouping::Atomic);

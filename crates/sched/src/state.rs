@@ -11,7 +11,7 @@ use crate::{
     queue::Queue,
     queue_time::QueueTime,
     sizing::Sizing,
-    spare::StartTimes,
+    start_times::StartTimes,
     starts::Starts,
     worker::{InFlight, KillReason, Phase, Worker},
     workers::Workers,

@@ -50,8 +50,8 @@ fn with_running_job(settings: Settings) -> Sched {
 /// Number of the first job after those of [`with_batch_in_flight`].
 const NEXT: u64 = 10_040;
 
-/// Returns a scheduler with one worker that has run short jobs and now runs a batch of the last 40 jobs before
-/// [`NEXT`], and the number of this batch.
+/// Returns a scheduler with one worker that has run short jobs and now runs a batch of the last 40 jobs
+/// before [`NEXT`], and the number of this batch.
 fn with_batch_in_flight(settings: Settings) -> (Sched, BatchId) {
     let mut sched = with_running_job(settings);
     let _ = sched.handle(at(0), submitted(1, NEXT - 40, 0));

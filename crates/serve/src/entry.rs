@@ -167,8 +167,10 @@ fn serve<J: Job>(role: &Role) -> io::Result<()> {
         link = ring::worker_link(page);
         inbox = wire::Inbox::new(link.receiver);
     }
-    // Only while it waits for the doorbell does a worker free kept memory that it does not use.
-    let _keeper = payload::Keeper::of_worker().filter(|_| terms.transport == Transport::Rings);
+    // Only while it waits for the doorbell does a worker free kept memory that it does not use. The sandbox
+    // allows none of the calls with which files are used again.
+    let keeps_memory = terms.transport == Transport::Rings && !terms.is_sandboxed;
+    let _keeper = keeps_memory.then(payload::Keeper::of_worker).flatten();
     // Requests for files use it as well, until the process exits.
     let sender: &'static dyn PacketSender = Box::leak(link.sender);
     if terms.is_sandboxed {

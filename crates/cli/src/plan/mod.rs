@@ -179,11 +179,7 @@ impl Plan {
         if output == Destination::Standard && stats_file == Some(Destination::Standard) {
             return Err(UsageError::OneStandardOutput("the results", "--stats-file"));
         }
-        let workers = match (&cluster, executor) {
-            (Some(_), _) => CLUSTER_WORKERS,
-            (None, ExecutorKind::Serial) => 1,
-            _ => arguments.workers.map_or_else(|| available_cores().min(MAX_WORKERS), usize::from),
-        };
+        let workers = worker_count(cluster.is_some(), executor, arguments.workers.map(usize::from));
         Ok(Plan {
             inputs,
             format,
@@ -315,5 +311,13 @@ fn reject_process_options(arguments: &RunOptions, parse_options: &ParseOptions) 
     match given.or_else(|| arguments.sandbox.given()) {
         Some(option) => Err(UsageError::NeedsProcesses(option)),
         None => Ok(()),
+    }
+}
+
+fn worker_count(on_cluster: bool, executor: ExecutorKind, requested: Option<usize>) -> usize {
+    match executor {
+        _ if on_cluster => CLUSTER_WORKERS,
+        ExecutorKind::Serial => 1,
+        _ => requested.unwrap_or_else(|| available_cores().min(MAX_WORKERS)),
     }
 }

@@ -43,9 +43,9 @@ pub type Blob = Shared<u8>;
 /// # Limits
 ///
 /// Each large value takes a file descriptor in each process that has it; clones take none. When half of those
-/// that the process may have (`RLIMIT_NOFILE`, `ulimit -n`) are taken, or 16,384, further values up to 1 GiB are
-/// copied with their jobs. A worker's mapping counts in full towards `max_memory`,
-/// and the pages that it has accessed towards `max_rss`.
+/// that the process may have (`RLIMIT_NOFILE`, `ulimit -n`) are taken, or 16,384, further values up to 1 GiB
+/// are copied with their jobs. A worker's mapping counts in full towards `max_memory`, and the pages that it
+/// has accessed towards `max_rss`.
 ///
 /// ```
 /// use pool::data::Shared;
@@ -192,8 +192,8 @@ impl<T: Pod> Shared<T> {
         }))
     }
 
-    /// Returns the file with the items, which is created if necessary; `None` for data that is to be sent as it
-    /// is, because it is small or there is no descriptor for a file.
+    /// Returns the file with the items, which is created if necessary; `None` for data that is to be sent as
+    /// it is, because it is small or there is no descriptor for a file.
     pub(super) fn file(&self) -> Result<Option<Arc<Payload>>, String> {
         let file = match &self.0 {
             Storage::File(file) => return Ok(Some(file.clone())),

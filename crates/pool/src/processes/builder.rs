@@ -6,7 +6,7 @@ mod policy;
 mod queue;
 mod worker_env;
 
-use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use job::{Context, Job};
 use sandbox::Sandbox;
@@ -28,6 +28,11 @@ use super::{
     worker_sandbox::WorkerSandbox,
 };
 use crate::{Observer, available_cores, observer::Observers, pressure::Limits};
+
+/// Start time above which a spare worker is kept. On an idle machine a worker of a Rust program starts in a
+/// few milliseconds, which is not worth another process, and a Python interpreter with the modules of its
+/// calls in 100 ms and more.
+const SLOW_START: Duration = Duration::from_millis(50);
 
 /// Settings of a [`ProcessPool`]; each has a default.
 ///
@@ -148,7 +153,7 @@ impl<J: Job> ProcessPoolBuilder<J> {
             ledger: true,
             observer: None,
             queue_limits: Limits::NONE,
-            settings: Settings { spare_above: Some(policy::SLOW_START), ..Settings::default() },
+            settings: Settings { spare_above: Some(SLOW_START), ..Settings::default() },
         }
     }
 

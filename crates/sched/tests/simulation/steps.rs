@@ -141,7 +141,7 @@ impl World {
             self.expected = jobs[..finished as usize].to_vec();
             (finished > 0).then_some((batch, finished))
         });
-        // Any job of its current batch may be charged with the death: it depends on what was last seen running.
+        // Any job of its current batch may be charged with the death, by what was last seen running.
         let current = worker.batches.iter().find(|batch| !batch.1.is_empty());
         self.charged.extend(current.iter().flat_map(|batch| &batch.1));
         let signal = if self.rng.one_in(3) { SIGSYS } else { SIGKILL };

@@ -120,8 +120,8 @@ impl Payload {
     /// of [`copy_of`](Payload::copy_of).
     ///
     /// # Errors
-    /// The length is 0, the system is out of descriptors, or they are scarce, or it would not allocate that much memory, or the file
-    /// size limit is exceeded.
+    /// The length is 0, the system is out of descriptors, or they are scarce, or it would not allocate that
+    /// much memory, or the file size limit is exceeded.
     pub fn with_length(length: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Payload> {
         if let Some(mut file) = reused(length) {
             file.write(length, |bytes| {

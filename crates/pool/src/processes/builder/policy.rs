@@ -5,12 +5,7 @@ use std::{num::NonZeroU64, time::Duration};
 use job::Job;
 use sched::{BatchSize, OnWorkerDeath};
 
-use super::ProcessPoolBuilder;
-
-/// Start time above which a spare worker is kept. On an idle machine a worker of a Rust program starts in a
-/// few milliseconds, which is not worth another process, and a Python interpreter with the modules of its
-/// calls in 100 ms and more.
-pub(super) const SLOW_START: Duration = Duration::from_millis(50);
+use super::{ProcessPoolBuilder, SLOW_START};
 
 /// Settings of the scheduler: retries, timeouts, and limits on jobs and workers.
 impl<J: Job> ProcessPoolBuilder<J> {
