@@ -10,7 +10,7 @@
 //! a unit struct, since all of these are encoded as `None`, and for integers of 128 bits.
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_pickle::SerOptions;
+use serde_pickle::{ErrorCode, SerOptions};
 
 use super::{
     bounded::Bounded,
@@ -33,11 +33,23 @@ impl Restrictions for Pickle {
 #[inline(never)]
 pub(super) fn encode<T: Serialize>(value: &T, into: &mut Sink<'_>) -> Result<(), CodecError> {
     let value = Checked::<T, Pickle>::new(value);
-    serde_pickle::to_writer(into, &value, SerOptions::new()).map_err(CodecError::encoding)
+    serde_pickle::to_writer(into, &value, SerOptions::new())
+        .map_err(|error| CodecError::encoding(encode_message(error)))
+}
+
+/// Returns the message of an error, which calls those of the value errors of decoding.
+#[cold]
+fn encode_message(error: serde_pickle::Error) -> String {
+    match error {
+        serde_pickle::Error::Syntax(ErrorCode::Structure(message)) => message,
+        error => error.to_string(),
+    }
 }
 
 #[inline(never)]
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let value = pickle_decoder::decode(bytes).map_err(CodecError::decoding)?;
-    value.deserialized().map(|Bounded(value)| value).map_err(CodecError::decoding)
+    // The `Display` of the error shows it as code.
+    let message = |ciborium::value::Error::Custom(message)| message;
+    value.deserialized().map(|Bounded(value)| value).map_err(|error| CodecError::decoding(message(error)))
 }
