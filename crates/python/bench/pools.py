@@ -9,6 +9,7 @@ turns.
 from __future__ import annotations
 
 import argparse
+import collections
 import concurrent.futures
 import multiprocessing
 import os
@@ -115,15 +116,19 @@ def one_by_one(pool, calls):
         pool.submit(jobs.increment, n).result()
 
 
-def measure(kinds, rounds, action, calls, scale=1e6, warm=True):
+def start(pool):
+    """Has all workers of a pool start."""
+    pool.map(jobs.spin, [0.02] * (2 * WORKERS), 1)
+
+
+def measure(kinds, rounds, action, calls, scale=1e6, prepare=start):
     """Returns the median time of a call for each kind of pool; the pools take turns."""
     times = {kind.name: [] for kind in kinds}
     for _ in range(rounds):
         for kind in kinds:
             pool = kind()
             try:
-                if warm:
-                    pool.map(jobs.spin, [0.02] * (2 * WORKERS), 1)
+                prepare(pool)
                 times[kind.name].append(seconds(action, pool) / calls * scale)
             finally:
                 pool.close()
@@ -183,15 +188,23 @@ def main():
     import numpy
 
     array = numpy.random.default_rng(1).random(1_250_000)
-    times = measure(
-        ALL, rounds, lambda pool: [pool.submit(jobs.same, array).result() for _ in range(10)], 10, 1e3
-    )
-    row("a numpy array of 10 MB there and back", "ms", times)
-    data = array.tobytes()
-    times = measure(
-        ALL, rounds, lambda pool: [pool.submit(jobs.same, data).result() for _ in range(10)], 10, 1e3
-    )
-    row("bytes of 10 MB there and back", "ms", times)
+    # How many of the results are in use at the same time: their memory cannot be used again.
+    for what, data, kept in (
+        ("a numpy array", array, 1),
+        ("numpy arrays, of which 10 are kept,", array, 10),
+        ("bytes", array.tobytes(), 1),
+    ):
+
+        def exchange(pool, calls, data=data, kept=kept):
+            results = collections.deque(maxlen=kept)
+            for _ in range(calls):
+                results.append(pool.submit(jobs.same, data).result())
+
+        # Without the first calls, in which workers import numpy unless they were forked.
+        times = measure(
+            ALL, rounds, lambda pool: exchange(pool, 10), 10, 1e3, prepare=lambda pool: exchange(pool, 4)
+        )
+        row(f"{what} of 10 MB there and back", "ms", times)
     row("first result of a fresh pool", "ms", first_result([Ours, Fork, Spawn, Forkserver, Loky], 2 * rounds))
     for what, times in search.measure(WORKERS, rounds).items():
         row(what, "s", times)
