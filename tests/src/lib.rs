@@ -35,6 +35,6 @@ pub use case::Case;
 pub use jobs::{KILL_WORKER, gcd_jobs, shell_jobs};
 pub use journal_dir::{JournalDir, LoggedCommands};
 pub use output::Output;
-pub use programs::{data, data_bytes, example, program};
+pub use programs::{copy_program, data, data_bytes, example, program};
 pub use running::Running;
 pub use screen::terminal;

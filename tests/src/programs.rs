@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Returns the path of a program of this workspace. It has to be built before the tests, by `scripts/test` or
@@ -26,6 +27,16 @@ pub fn program(name: &str) -> PathBuf {
         program.display()
     );
     program
+}
+
+/// Copies a program of this workspace to a file, which can be executed at once. If this process itself wrote
+/// the file, a program that another test starts meanwhile could have it open, too, and it would be busy.
+///
+/// # Panics
+/// If it cannot be copied.
+pub fn copy_program(name: &str, to: &Path) {
+    let copied = Command::new("cp").arg(program(name)).arg(to).status();
+    assert!(copied.expect("cannot start cp").success(), "cannot copy {name}");
 }
 
 /// Returns the path of an example of the library, which has to be built like a [program](program).

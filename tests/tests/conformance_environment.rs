@@ -10,7 +10,7 @@ use std::{
 };
 
 use end_to_end::{
-    Call, Case, Output,
+    Call, Case, Output, copy_program,
     probe::{Barrier, Probe, TIMEOUT, builder, finish, line_count, processes, threads, transport},
     program,
     workers::live_pids,
@@ -224,7 +224,7 @@ fn programs_for_any_user() -> Barrier {
     let barrier = Barrier::new();
     fs::set_permissions(barrier.file(""), fs::Permissions::from_mode(0o755)).unwrap();
     for name in ["exit-probe", "probe-worker"] {
-        fs::copy(program(name), barrier.file(name)).unwrap();
+        copy_program(name, &barrier.file(name));
     }
     barrier
 }

@@ -4,9 +4,8 @@
 use std::{fs, num::NonZeroU64, time::Duration};
 
 use end_to_end::{
-    Case,
+    Case, copy_program,
     probe::{Barrier, Probe, ProbeError, TIMEOUT, builder, finish, wait_until},
-    program,
     workers::{exists, live_pids},
 };
 use pool::{
@@ -116,7 +115,7 @@ fn mtc_05_a_replacement_that_cannot_be_started_breaks_the_pool_with_the_reason()
     for policy in [OnWorkerDeath::Replace, OnWorkerDeath::Break] {
         let barrier = Barrier::new();
         let file = barrier.file("worker");
-        fs::copy(program("probe-worker"), &file).unwrap();
+        copy_program("probe-worker", &file);
         let executor = quota(1, 1).worker_program(&file).on_worker_death(policy).build().unwrap();
         let held = executor.submit(barrier.hold()).unwrap();
         let jobs = submit(&executor, 3);

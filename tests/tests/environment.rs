@@ -225,7 +225,7 @@ fn with_processes(folder: &std::path::Path, most: u64) -> end_to_end::Call {
 fn runner_for_all_users() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(end_to_end::program("runner"), folder.path().join("runner")).unwrap();
+    end_to_end::copy_program("runner", &folder.path().join("runner"));
     folder
 }
 

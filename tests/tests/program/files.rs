@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::symlink,
 };
 
-use end_to_end::{Call, program};
+use end_to_end::{Call, copy_program};
 
 use super::folder::{EARLIER, Folder, RECORD, expect_refusal};
 
@@ -99,7 +99,7 @@ fn outputs_must_differ_from_standard_streams() {
 fn outputs_do_not_overwrite_the_running_program() {
     let folder = Folder::new();
     let copy = folder.path("copy");
-    fs::copy(program("runner"), &copy).unwrap();
+    copy_program("runner", &copy);
     for arguments in [&["-o", "copy", "jobs"][..], &["--trace", "copy", "jobs"], &["bench", "--csv", "copy"]]
     {
         let call = Call::new(&copy, arguments).with(|c| c.current_dir(folder.0.path()));
